@@ -1,0 +1,1 @@
+//! Wire types, problem body, OpenAPI document; no logic.

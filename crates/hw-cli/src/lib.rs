@@ -1,0 +1,1 @@
+//! Commands, output formats, diagnostics, shell, progress; talks to a router only.

@@ -1,0 +1,1 @@
+//! The deciding loop: events in, plans, launches, commands out.

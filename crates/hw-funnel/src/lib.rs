@@ -1,0 +1,1 @@
+//! Funnel query: typed language, validation, matching over Arrow batches, merging partials.

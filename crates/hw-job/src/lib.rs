@@ -1,0 +1,1 @@
+//! Event, job, task, attempt, outcome: ids, states and the pure transition function.

@@ -1,0 +1,1 @@
+//! The only crate that names DataFusion: providers, SQL, funnel operator, explain.

@@ -1,0 +1,1 @@
+//! HTTP routes, live event stream, metrics, authentication.

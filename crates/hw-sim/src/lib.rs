@@ -1,0 +1,1 @@
+//! Deterministic simulation: controller and store against fake workers.

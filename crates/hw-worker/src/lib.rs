@@ -1,0 +1,1 @@
+//! The doing loop: claim, run, heartbeat, report; one file per task kind.
