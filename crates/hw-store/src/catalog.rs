@@ -1,0 +1,84 @@
+//! The catalog's tables, and the ledger of files.
+
+use async_trait::async_trait;
+use hw_catalog::{Part, Table, TableName, TableVersion};
+use hw_job::Timestamp;
+
+use crate::StoreError;
+
+/// When a table was last used by a job, or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableUse {
+    /// On the wall, for people.
+    pub at: Option<Timestamp>,
+    /// Seconds since, on the elapsed clock.
+    pub seconds_ago: Option<u64>,
+}
+
+/// Reads of the catalog. It changes only together with the end of a job ([`JobStore::end_job`](crate::JobStore)).
+#[async_trait]
+pub trait CatalogStore {
+    /// The table of this exact name, without its parts.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn load_table(&self, name: &TableName) -> Result<Option<Table>, StoreError>;
+
+    /// The parts of a version of a table, in the order of their paths; empty if the version is not kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn load_parts(&self, name: &TableName, version: TableVersion) -> Result<Vec<Part>, StoreError>;
+
+    /// All tables by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn list_tables(&self) -> Result<Vec<Table>, StoreError>;
+
+    /// Notes that a job uses the tables now.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn touch_tables(&self, names: &[TableName]) -> Result<(), StoreError>;
+
+    /// When the table was last used. Forgotten when it is registered again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn table_use(&self, name: &TableName) -> Result<TableUse, StoreError>;
+}
+
+/// Files of the deployment's root, announced before they are written and confirmed when something refers to them.
+#[async_trait]
+pub trait FileLedger {
+    /// Announces files that are about to be written for `owner`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn announce_files(&self, owner: &str, paths: &[String]) -> Result<(), StoreError>;
+
+    /// Confirms files that something refers to from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn confirm_files(&self, paths: &[String]) -> Result<(), StoreError>;
+
+    /// Files announced more than `grace_seconds` ago and never confirmed, and files released since, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn unreferenced_files(&self, grace_seconds: u64, limit: u32) -> Result<Vec<String>, StoreError>;
+
+    /// Marks confirmed files as referred to by nothing any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn release_files(&self, paths: &[String]) -> Result<(), StoreError>;
+
+    /// Forgets files that are gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn forget_files(&self, paths: &[String]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,77 @@
+//! What can go wrong with a store as a whole.
+
+/// The store did not do what it was asked, and nothing of the request took effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It cannot be reached or opened.
+    #[error("the store does not answer: {0}")]
+    Unreachable(String),
+    /// It was written by a newer program.
+    #[error("the store has version {found}, this program reads up to {known}")]
+    Newer {
+        /// Version found.
+        found: u64,
+        /// Newest version that this program knows.
+        known: u64,
+    },
+    /// What it holds contradicts itself or its format.
+    #[error("the store holds something that cannot be read: {0}")]
+    Corrupt(String),
+    /// There is no room left.
+    #[error("the disk of the store is full: {0}")]
+    Full(String),
+    /// It was busy for longer than the limit.
+    #[error("the store stayed busy: {0}")]
+    Busy(String),
+    /// The implementation does not offer this.
+    #[error("the {backend} store does not offer {what}")]
+    Unsupported {
+        /// Implementation.
+        backend: &'static str,
+        /// What was asked.
+        what: &'static str,
+    },
+    /// A rule of the trait was broken by the caller: our bug.
+    #[error("the store refused a request that breaks its rules: {0}")]
+    Misuse(String),
+}
+
+/// Codes of [`StoreError`] with their titles.
+pub const ERROR_CODES: &[(&str, &str)] = &[
+    ("HW-S001", "the store does not answer"),
+    ("HW-S002", "the store was written by a newer program"),
+    ("HW-S003", "the store holds something that cannot be read"),
+    ("HW-S004", "the disk of the store is full"),
+    ("HW-S005", "the store stayed busy"),
+    ("HW-S006", "the store does not offer this"),
+    ("HW-S007", "a request broke the store's rules"),
+];
+
+impl StoreError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "HW-S001",
+            Self::Newer { .. } => "HW-S002",
+            Self::Corrupt(_) => "HW-S003",
+            Self::Full(_) => "HW-S004",
+            Self::Busy(_) => "HW-S005",
+            Self::Unsupported { .. } => "HW-S006",
+            Self::Misuse(_) => "HW-S007",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "check the data folder and its permissions, then run `headwater doctor`",
+            Self::Newer { .. } => "use the newer program, or restore a backup that an older one made",
+            Self::Corrupt(_) => "restore a backup with `headwater config restore`",
+            Self::Full(_) => "make room on the disk; nothing of the request was kept",
+            Self::Busy(_) => "try again; another process may be holding the store",
+            Self::Unsupported { .. } => "use a store that offers it",
+            Self::Misuse(_) => "this is a bug of ours; please report it",
+        }
+    }
+}

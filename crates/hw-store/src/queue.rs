@@ -1,0 +1,227 @@
+//! The queue: claiming, keeping and finishing tasks under leases and fences.
+//!
+//! ```text
+//!  worker                     store                            controller
+//!    │  claim_tasks ────────▶ ready → running, fence 7             │
+//!    │◀─── task, fence 7 ──── lease until t+15 s                   │
+//!    │  heartbeat (5 s) ────▶ lease until t+20 s                   │
+//!    ┊ (paused or cut off)    lease runs out                       │
+//!    ┊                        ◀──────────── change_tasks(fence 7) ─┤ running → ready, attempt lost
+//!    │                        another worker claims: fence 8       │
+//!    │  change_tasks(7) ────▶ refused: late; nothing changes       │
+//! ```
+//!
+//! A fence is raised by one at each claim, and whenever a running task is taken from its worker; a report under another
+//! fence than the newest is recorded as `late` and changes nothing.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hw_job::{AttemptCounts, Ending, Fence, JobId, SessionId, TaskId, TaskState, WorkerId};
+use serde_json::Value;
+
+use crate::{StoreError, TaskRecord};
+
+/// What a worker is ready to take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// Who asks.
+    pub worker: WorkerId,
+    /// Kinds of tasks it can do, each with the newest format that it knows.
+    pub kinds: Vec<(String, u32)>,
+    /// Room that it has.
+    pub slot: Slot,
+    /// Only tasks of jobs that this session owns; `None` = of any job.
+    pub owner: Option<SessionId>,
+    /// Keys of parts that it holds; tasks with such an affinity are preferred within the window.
+    pub holds: Vec<String>,
+    /// How long it may keep a task without a heartbeat.
+    pub lease: Duration,
+}
+
+/// Room at a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// At most so many tasks.
+    pub tasks: u32,
+    /// Thousandths of a processor that are free.
+    pub cpu_milli: u32,
+    /// Bytes of memory that are free.
+    pub memory_bytes: u64,
+    /// Labels that it carries.
+    pub labels: Vec<String>,
+}
+
+/// A task that was claimed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedTask {
+    /// The task.
+    pub id: TaskId,
+    /// Kind of its job.
+    pub job_kind: String,
+    /// What to do.
+    pub kind: String,
+    /// Version of `params`.
+    pub format: u32,
+    /// Its parameters.
+    pub params: Value,
+    /// Parameters of the job, expanded.
+    pub job_params: Value,
+    /// The fence to report under.
+    pub fence: Fence,
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+    /// How earlier attempts ended.
+    pub counts: AttemptCounts,
+    /// Thousandths of a processor that it takes.
+    pub cpu_milli: u32,
+    /// Bytes of memory that it takes.
+    pub memory_bytes: u64,
+}
+
+/// A task that a worker says it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldTask {
+    /// Which task.
+    pub task: TaskId,
+    /// Under which fence.
+    pub fence: Fence,
+}
+
+/// What a worker learns of a task that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on; the lease was extended.
+    Keep,
+    /// The job's end was asked for: stop and report.
+    Cancel,
+    /// The task is no longer the worker's: stop, a report would be late.
+    Lost,
+}
+
+/// Where a task goes when an attempt has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextState {
+    /// It is settled.
+    Settled(TaskState),
+    /// It may be claimed again.
+    Ready,
+    /// It may be claimed again after a pause, by the store's clock.
+    RetryAfter(Duration),
+}
+
+/// The end of an attempt at a running task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskChange {
+    /// Which task.
+    pub task: TaskId,
+    /// The fence of the attempt.
+    pub fence: Fence,
+    /// How it ended.
+    pub ending: Ending,
+    /// How the attempts so far ended, this one included.
+    pub counts: AttemptCounts,
+    /// What becomes of the task.
+    pub next: NextState,
+    /// Paths of files that the outcome refers to; confirmed with it.
+    pub files: Vec<String>,
+}
+
+/// A change that took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskChanged {
+    /// The task's state now.
+    pub state: TaskState,
+}
+
+/// Why a change of a task was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeRefused {
+    /// The fence is over. The attempt was recorded as late.
+    #[error("the report on task {task} came too late: fence {fence} is over, {current} is in force")]
+    Late {
+        /// Which task.
+        task: TaskId,
+        /// The fence reported under.
+        fence: Fence,
+        /// The newest fence.
+        current: Fence,
+    },
+    /// There is no such task.
+    #[error("there is no task {0}")]
+    NotFound(TaskId),
+    /// The state does not allow it: a bug.
+    #[error("task {task} is {} and cannot become {}", from.as_str(), to.as_str())]
+    Illegal {
+        /// Which task.
+        task: TaskId,
+        /// Its state.
+        from: TaskState,
+        /// The state asked for.
+        to: TaskState,
+    },
+}
+
+/// Tasks on their way.
+#[async_trait]
+pub trait QueueStore {
+    /// Claims ready tasks that fit the room offered and leases them: state `running`, fence raised, attempt recorded,
+    /// event `task.started`; a queued job becomes running with event `job.started`.
+    ///
+    /// Lowest priority value first, then by turn, which is dealt round-robin over flows; only a window of the queue's
+    /// head (256) is looked at, and within it tasks whose affinity the worker holds come first. Tasks of jobs whose end
+    /// was asked for are not claimed. Possibly none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer; then nothing was claimed.
+    ///
+    /// Cancel-safe: a dropped future leaves either no lease or leases that expire by themselves.
+    async fn claim_tasks(&self, claim: &Claim) -> Result<Vec<ClaimedTask>, StoreError>;
+
+    /// Extends the leases of the tasks that the worker still has; one statement for all of them. The verdicts come in
+    /// the order of `held`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn heartbeat(
+        &self,
+        worker: &WorkerId,
+        held: &[HeldTask],
+        lease: Duration,
+    ) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Ends attempts. Each change succeeds or is refused by itself, in the order given. A settled task makes the tasks
+    /// that waited only for it ready, with an event.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer; then none took effect.
+    async fn change_tasks(
+        &self,
+        changes: Vec<TaskChange>,
+    ) -> Result<Vec<Result<TaskChanged, ChangeRefused>>, StoreError>;
+
+    /// Up to `limit` running tasks whose lease has run out, or whose worker's session has ended, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn expired_tasks(&self, limit: u32) -> Result<Vec<TaskRecord>, StoreError>;
+
+    /// Makes up to `limit` tasks ready whose pause is over, with one event; returns how long until the next pause is
+    /// over, if any task waits.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn wake_due_tasks(&self, limit: u32) -> Result<Option<Duration>, StoreError>;
+
+    /// Makes a quarantined task ready again, its counts at zero.
+    ///
+    /// # Errors
+    /// [`ChangeRefused`] inside if the task is not quarantined or its job has settled.
+    async fn requeue_task(&self, task: TaskId) -> Result<Result<(), ChangeRefused>, StoreError>;
+
+    /// Number of ready tasks, and of those of one job where it is given.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn queue_length(&self, job: Option<JobId>) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,6 @@
+//! The store on SQLite.
+
+/// Options.
+pub struct SqliteOptions;
+/// Store.
+pub struct SqliteStore;
