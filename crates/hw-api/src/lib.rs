@@ -1,1 +1,41 @@
-//! Wire types, problem body, OpenAPI document; no logic.
+//! The documents that cross the wire, and nothing that acts on them.
+//!
+//! Field names are `snake_case`, times RFC 3339 in UTC with microseconds, absent facts are left out, clients ignore
+//! members they do not know. Every fault travels as a [`Problem`].
+
+mod job;
+mod problem;
+mod query;
+mod server;
+mod table;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub use job::{
+    AttemptDocument, CancelRequest, EventDocument, FunnelRequest, JobDocument, JobLine, JobList, JobRequest,
+    ProgressDocument, RegisterRequest, TableRead, TaskDocument, TaskExplanation, TaskList, ValidateRequest,
+};
+pub use problem::{ExitCode, Problem, ProblemError};
+pub use query::{ExplainDocument, ExplainRequest, RowFormat, SqlRequest};
+pub use server::{
+    BackupRequest, Check, CheckState, CheckedConfig, DoctorDocument, HealthDocument, NewTokenDocument, ServerDocument,
+    SettingDocument, TokenDocument, TokenList, TokenRequest, WorkerDocument, WorkerList,
+};
+pub use table::{ColumnDocument, PartDocument, PartList, TableDocument, TableList, UnsupportedDocument};
+pub use time::rfc3339;
+
+/// Version of the HTTP API, the first part of its paths.
+pub const API_PREFIX: &str = "/api/v1";
+
+/// Media type of a [`Problem`].
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Media type of JSON lines.
+pub const JSON_LINES: &str = "application/jsonl";
+
+/// Media type of an Arrow IPC stream.
+pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+
+/// Header with the client's working folder; honoured only over the Unix socket and in process.
+pub const FOLDER_HEADER: &str = "headwater-folder";

@@ -1,0 +1,68 @@
+//! SQL requests.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// Body of `POST /sql`: one statement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlRequest {
+    /// The statement.
+    pub sql: String,
+    /// Values of `$1`, `$2`, ...: null, booleans, numbers, texts.
+    #[serde(default)]
+    pub params: Vec<Value>,
+    /// Options of the answer's format; none are known yet.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub format_options: serde_json::Map<String, Value>,
+}
+
+/// How rows travel, chosen by `Accept`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// One array of row objects.
+    Json,
+    /// One row object per line.
+    JsonLines,
+    /// RFC 4180 with a header line.
+    Csv,
+    /// Arrow IPC stream.
+    Arrow,
+}
+
+impl RowFormat {
+    /// The media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::JsonLines => crate::JSON_LINES,
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Arrow => crate::ARROW_STREAM,
+        }
+    }
+}
+
+/// Body of `POST /sql/explain`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRequest {
+    /// The statement.
+    pub sql: String,
+    /// Values of `$1`, `$2`, ...
+    #[serde(default)]
+    pub params: Vec<Value>,
+    /// Run it, and tell rows and time of each step.
+    #[serde(default)]
+    pub analyze: bool,
+}
+
+/// How a statement is carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ExplainDocument {
+    /// The plan as a tree for people.
+    pub text: String,
+    /// The plan as a document.
+    pub plan: Value,
+}
