@@ -1,0 +1,292 @@
+//! From a request to a job in the store: every fault is found before anything is made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hw_catalog::{Finding, TableName, TableVersion, closest};
+use hw_job::{
+    Failure, JobCourse, JobId, JobKind, JobState, Lifetime, PinnedTable, PrepareError, PrepareRequest, Prepared,
+    TaskState,
+};
+use hw_store::{IdempotencyKey, NewJob, StoreError, Submission, SubmitError};
+use serde_json::{Value, json};
+
+use crate::controller::{Active, Controller};
+
+/// Most tasks that a job may be cut into at once.
+const TASKS_MAX: usize = 100_000;
+
+/// A request for a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submit {
+    /// Kind of job.
+    pub kind: String,
+    /// Its parameters.
+    pub params: Value,
+    /// The client's working folder, absolute.
+    pub folder: Option<String>,
+    /// Lower first.
+    pub priority: i32,
+    /// Longest time from submission to end.
+    pub timeout: Option<Duration>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// The job that asks.
+    pub parent: Option<JobId>,
+    /// Tells repeated submissions apart.
+    pub idempotency_key: Option<String>,
+    /// Whether a finished identical job may answer.
+    pub reuse: bool,
+}
+
+impl Submit {
+    /// A request with the usual priority and no further wishes.
+    pub fn new(kind: impl Into<String>, params: Value) -> Self {
+        Self {
+            kind: kind.into(),
+            params,
+            folder: None,
+            priority: 100,
+            timeout: None,
+            tags: Vec::new(),
+            parent: None,
+            idempotency_key: None,
+            reuse: false,
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// A job was made.
+    Created(JobId),
+    /// The same request was made before, as this job.
+    Existing(JobId),
+    /// This finished job answers the request.
+    Cached(JobId),
+}
+
+impl Submitted {
+    /// The job, whichever way it came about.
+    pub fn job(self) -> JobId {
+        match self {
+            Self::Created(job) | Self::Existing(job) | Self::Cached(job) => job,
+        }
+    }
+}
+
+/// Why no job was made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SubmitFault {
+    /// No such kind.
+    #[error("there is no job kind `{kind}`")]
+    UnknownKind {
+        /// The kind asked for.
+        kind: String,
+        /// What was probably meant.
+        proposal: Option<String>,
+    },
+    /// The parameters have these faults.
+    #[error("the parameters have {} fault(s)", .0.len())]
+    Faults(Vec<Finding>),
+    /// A table that it reads is not there.
+    #[error("there is no table `{name}`")]
+    TableNotFound {
+        /// The table asked for.
+        name: TableName,
+        /// What was probably meant.
+        proposal: Option<String>,
+    },
+    /// Something else stands against it as things are now.
+    #[error("{}", .0.message)]
+    Conflict(Failure),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key `{key}` was used for another request, job {job}")]
+    KeyConflict {
+        /// The key.
+        key: String,
+        /// The job made for the other request.
+        job: JobId,
+    },
+    /// Too many jobs are unfinished.
+    #[error("{limit} jobs are queued or running, no more are accepted")]
+    QueueFull {
+        /// The limit.
+        limit: u32,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SubmitError> for SubmitFault {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::KeyConflict { key, job } => Self::KeyConflict { key, job },
+            SubmitError::QueueFull { limit } => Self::QueueFull { limit },
+            SubmitError::Store(store) => Self::Store(store),
+        }
+    }
+}
+
+impl Controller {
+    /// Checks a request, cuts it into tasks and makes the job, all or nothing.
+    ///
+    /// # Errors
+    /// [`SubmitFault`] with every fault of the request; then no job exists.
+    pub async fn submit(&self, submit: Submit) -> Result<Submitted, SubmitFault> {
+        let kind = self.kind(&submit.kind)?;
+        let tables = self.pin_tables(&*kind, &submit.params).await?;
+        let id = self.new_job_id();
+        let prepared = prepare(&*kind, &submit, &tables, id)?;
+        if let Some(job) = self.reusable(&submit, &prepared).await? {
+            return Ok(Submitted::Cached(job));
+        }
+        let reads: Vec<_> = tables
+            .iter()
+            .map(|pinned| (pinned.table.name.clone(), pinned.table.version))
+            .collect();
+        let names: Vec<_> = reads.iter().map(|(name, _)| name.clone()).collect();
+        if !names.is_empty() {
+            self.store().touch_tables(&names).await?;
+        }
+        let course = JobCourse::new(JobState::Queued, (0..).zip(prepared.tasks.iter().map(first_state)));
+        let deadline = submit.timeout.map(|timeout| self.now().after(timeout));
+        let stage = prepared
+            .tasks
+            .first()
+            .map(|task| crate::controller::stage_of(&task.kind));
+        // The course is known before the job is, so that no event of the job can pass unseen.
+        self.begin(
+            id,
+            Active::new(kind.clone(), course, prepared.expanded.clone(), reads.clone(), deadline),
+        );
+        let job = new_job(&*kind, submit, prepared, reads, id, self.session().clone());
+        match self.store().submit_job(job).await {
+            Ok(Submission::Created) => {
+                if let Some(stage) = stage {
+                    self.note_stage(id, stage).await;
+                }
+                self.nudge();
+                Ok(Submitted::Created(id))
+            }
+            Ok(Submission::Existing(job)) => {
+                self.abandon(id);
+                Ok(Submitted::Existing(job))
+            }
+            Err(error) => {
+                self.abandon(id);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn kind(&self, name: &str) -> Result<Arc<dyn JobKind>, SubmitFault> {
+        self.kinds().get(name).cloned().ok_or_else(|| SubmitFault::UnknownKind {
+            kind: name.to_owned(),
+            proposal: closest(name, self.kinds().keys().copied()).map(str::to_owned),
+        })
+    }
+
+    async fn pin_tables(&self, kind: &dyn JobKind, params: &Value) -> Result<Vec<PinnedTable>, SubmitFault> {
+        let mut tables = Vec::new();
+        for name in kind.reads(params).map_err(SubmitFault::Faults)? {
+            let Some(table) = self.store().load_table(&name).await? else {
+                return Err(self.table_not_found(name).await?);
+            };
+            let parts = self.store().load_parts(&name, table.version).await?;
+            tables.push(PinnedTable { table, parts });
+        }
+        Ok(tables)
+    }
+
+    async fn table_not_found(&self, name: TableName) -> Result<SubmitFault, StoreError> {
+        let names: Vec<String> = self
+            .store()
+            .list_tables()
+            .await?
+            .into_iter()
+            .map(|table| table.name.to_string())
+            .collect();
+        let proposal = closest(&name.to_string(), names.iter().map(String::as_str)).map(str::to_owned);
+        Ok(SubmitFault::TableNotFound { name, proposal })
+    }
+
+    /// A finished job that answers the request. A key that tells submissions apart wants a job of its own.
+    async fn reusable(&self, submit: &Submit, prepared: &Prepared) -> Result<Option<JobId>, StoreError> {
+        let Some(fingerprint) = prepared
+            .fingerprint
+            .as_ref()
+            .filter(|_| submit.reuse && submit.idempotency_key.is_none())
+        else {
+            return Ok(None);
+        };
+        Ok(self
+            .store()
+            .find_result(&submit.kind, fingerprint)
+            .await?
+            .map(|record| record.id))
+    }
+}
+
+fn prepare(kind: &dyn JobKind, submit: &Submit, tables: &[PinnedTable], job: JobId) -> Result<Prepared, SubmitFault> {
+    let request = PrepareRequest {
+        params: &submit.params,
+        tables,
+        folder: submit.folder.as_deref(),
+        job,
+    };
+    let prepared = kind.prepare(&request).map_err(|error| match error {
+        PrepareError::Faults(findings) => SubmitFault::Faults(findings),
+        PrepareError::Conflict(failure) => SubmitFault::Conflict(failure),
+    })?;
+    if prepared.tasks.len() > TASKS_MAX {
+        let message = format!(
+            "the job would be cut into {} tasks, at most {TASKS_MAX} are allowed",
+            prepared.tasks.len()
+        );
+        return Err(SubmitFault::Faults(vec![
+            Finding::new("HW-J014", message).help("split the table into fewer, larger parts"),
+        ]));
+    }
+    Ok(prepared)
+}
+
+fn new_job(
+    kind: &dyn JobKind,
+    submit: Submit,
+    prepared: Prepared,
+    reads: Vec<(TableName, TableVersion)>,
+    id: JobId,
+    owner: hw_job::SessionId,
+) -> NewJob {
+    let request = json!({"kind": submit.kind, "params": submit.params}).to_string();
+    NewJob {
+        id,
+        kind: submit.kind,
+        format: kind.format(),
+        params: submit.params,
+        expanded: prepared.expanded,
+        warnings: prepared.warnings,
+        reads,
+        tasks: prepared.tasks,
+        priority: submit.priority,
+        timeout: submit.timeout,
+        tags: submit.tags,
+        parent: submit.parent,
+        lifetime: kind.lifetime(),
+        owner,
+        fingerprint: prepared.fingerprint,
+        idempotency: submit.idempotency_key.map(|key| IdempotencyKey { key, request }),
+        flush: kind.lifetime() == Lifetime::Durable,
+    }
+}
+
+fn first_state(task: &hw_job::TaskSpec) -> TaskState {
+    if task.after.is_empty() {
+        TaskState::Ready
+    } else {
+        TaskState::Waiting
+    }
+}
