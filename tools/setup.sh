@@ -3,7 +3,7 @@
 
 say() { printf '%s\n' "$*" >&2; }
 
-# One build folder for all clones of a user, so that the some 400 third-party packages are compiled once (docs/decisions/0002-build.md).
+# One build folder for all clones of a user, so that the some 380 third-party packages are compiled once (docs/decisions/0002-build.md).
 choose_target_dir() {
     if [ -n "${CARGO_TARGET_DIR:-}" ]; then
         case $CARGO_TARGET_DIR in
