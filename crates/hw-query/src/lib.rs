@@ -1,1 +1,37 @@
-//! The only crate that names DataFusion: providers, SQL, funnel operator, explain.
+//! The only crate that names DataFusion: tables as the engine sees them, SQL, the funnel operator, explain.
+//!
+//! An [`Engine`] holds what all sessions share: memory pool, spill folder, threads. A [`Session`] sees the tables of a
+//! catalog ([`Tables`]) and the files that its client may read, and [runs](Session::run) one statement at a time into
+//! [`Rows`], a lazy stream. Statements only read; everything else is refused before it is planned.
+//!
+//! Errors are [`QueryError`]: each has a code, a fault class, and findings that point into the statement.
+//!
+//! What the crate does not do: it stores nothing, writes nothing, knows no HTTP.
+
+mod catalog;
+mod counters;
+mod dataset;
+mod engine;
+mod error;
+mod files;
+mod functions;
+mod params;
+mod rows;
+mod run;
+mod scan;
+mod session;
+mod setting;
+mod spill;
+mod statement;
+mod stores;
+mod tables;
+
+pub use counters::Summary;
+pub use engine::{Engine, EngineConfig, MemoryUse};
+pub use error::{
+    ERROR_CODES, Fault, PartFault, PartWrong, Place, QueryError, StatementFault, StatementFaultKind, caret,
+};
+pub use rows::{Canceller, DuplicateColumn, RowStream, Rows, SummaryHandle};
+pub use session::{Session, SessionInput};
+pub use statement::{SQL_BYTES_MAX, Statement, split_statements};
+pub use tables::{CatalogFault, StoredTable, Tables};

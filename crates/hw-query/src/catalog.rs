@@ -1,0 +1,391 @@
+//! The catalog as the planner sees it: the tables and files that one statement names, looked up before it is planned.
+//!
+//! Look-ups happen once per statement, so every mention of a table means the same version, and all unknown names are
+//! told at once. What the planner asks beyond that (`information_schema`) is answered from the catalog's names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, Session, TableProvider};
+use datafusion::common::DataFusionError;
+use datafusion::common::TableReference;
+use datafusion::datasource::ViewTable;
+use datafusion::execution::SessionState;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use hw_catalog::{DEFAULT_SCHEMA, TableKind, TableName, TableVersion, closest};
+
+use crate::counters::Counters;
+use crate::dataset;
+use crate::engine::Engine;
+use crate::error::{QueryError, StatementFault, StatementFaultKind};
+use crate::files::{Format, Named};
+use crate::session::SessionInput;
+use crate::statement::{self, Relation, StatementKind};
+use crate::stores::StatementStores;
+use crate::tables::StoredTable;
+
+/// The one catalog.
+pub(crate) const CATALOG: &str = "headwater";
+
+const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// Views within views.
+const VIEW_DEPTH_MAX: usize = 16;
+
+/// What one statement sees of the catalog.
+pub(crate) struct StatementCatalog {
+    engine: Engine,
+    input: SessionInput,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) stores: Arc<StatementStores>,
+    /// Set once: the session state refers to this catalog, and views are planned with that state.
+    state: Mutex<Option<SessionState>>,
+    found: Mutex<HashMap<Key, Arc<dyn TableProvider>>>,
+    names: Mutex<Vec<TableName>>,
+    pinned: Mutex<BTreeMap<TableName, TableVersion>>,
+    own: Weak<Self>,
+}
+
+/// Schema and name.
+type Key = (String, String);
+
+impl fmt::Debug for StatementCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatementCatalog").finish_non_exhaustive()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl StatementCatalog {
+    pub(crate) fn new(engine: Engine, input: SessionInput) -> Arc<Self> {
+        let counters = Arc::new(Counters::default());
+        Arc::new_cyclic(|own| Self {
+            engine,
+            input,
+            stores: Arc::new(StatementStores::new(Arc::clone(&counters))),
+            counters,
+            state: Mutex::default(),
+            found: Mutex::default(),
+            names: Mutex::default(),
+            pinned: Mutex::default(),
+            own: own.clone(),
+        })
+    }
+
+    /// Lets views be planned with `state`. The cycle is broken by [`StatementCatalog::close`].
+    pub(crate) fn plan_views_with(&self, state: &SessionState) {
+        *locked(&self.state) = Some(state.clone());
+    }
+
+    /// Forgets the state that views are planned with, and so the cycle between it and this catalog.
+    pub(crate) fn close(&self) {
+        *locked(&self.state) = None;
+    }
+
+    /// The versions of the tables that were looked up, by name.
+    pub(crate) fn pinned(&self) -> Vec<(TableName, TableVersion)> {
+        locked(&self.pinned)
+            .iter()
+            .map(|(name, version)| (name.clone(), *version))
+            .collect()
+    }
+
+    /// Looks up all that a statement names. Names in `defined` are those of its WITH clauses.
+    ///
+    /// # Errors
+    /// [`QueryError::Statement`] with every name that stands for nothing.
+    pub(crate) async fn resolve(&self, named: &Names<'_>, depth: usize) -> Result<(), QueryError> {
+        if named.kind == StatementKind::Catalog || named.relations.iter().any(is_information) {
+            let names = self.input.tables.names().await.map_err(QueryError::Catalog)?;
+            *locked(&self.names) = names;
+        }
+        let mut faults = Vec::new();
+        for relation in named.relations {
+            if !named.means_table(relation) {
+                continue;
+            }
+            match self.look_up(relation, depth).await {
+                Ok(()) => {}
+                Err(QueryError::Statement(found)) => faults.extend(found.into_iter().map(|mut fault| {
+                    fault.place = fault.place.or(relation.place);
+                    fault
+                })),
+                Err(other) => return Err(other),
+            }
+        }
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(QueryError::Statement(faults)),
+        }
+    }
+
+    async fn look_up(&self, relation: &Relation, depth: usize) -> Result<(), QueryError> {
+        let Some(key) = key_of(&relation.name) else {
+            return Err(other_catalog(&relation.name).into());
+        };
+        if is_information(relation) || locked(&self.found).contains_key(&key) {
+            return Ok(());
+        }
+        if let Some(table) = self.stored(&key, depth).await? {
+            locked(&self.found).insert(key, table);
+            return Ok(());
+        }
+        if relation.quoted && looks_like_file(&key.1) {
+            let table: Arc<dyn TableProvider> = Arc::new(self.named_files(&key.1).await?);
+            locked(&self.found).insert(key, table);
+            return Ok(());
+        }
+        let names = self.input.tables.names().await.map_err(QueryError::Catalog)?;
+        Err(unknown_table(&key, &names).into())
+    }
+
+    async fn named_files(&self, text: &str) -> Result<crate::scan::FilesTable, QueryError> {
+        let state = locked(&self.state).clone();
+        let Some(state) = state else {
+            return Err(QueryError::internal("files named outside of planning"));
+        };
+        let named = Named {
+            engine: &self.engine,
+            input: &self.input,
+            stores: &self.stores,
+            counters: &self.counters,
+            session: &state as &dyn Session,
+        };
+        named.table(text).await
+    }
+
+    /// The table of this name in the catalog, ready to be planned.
+    async fn stored(&self, key: &Key, depth: usize) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
+        let Ok(name) = TableName::new(&key.0, &key.1) else {
+            return Ok(None);
+        };
+        let Some(stored) = self.input.tables.table(&name).await.map_err(QueryError::Catalog)? else {
+            return Ok(None);
+        };
+        locked(&self.pinned).insert(name, stored.table.version);
+        match stored.table.kind {
+            TableKind::View => self.view(&stored, depth).await.map(Some),
+            TableKind::Dataset => {
+                let table = dataset::table(&self.engine, &self.stores, &self.counters, &stored)?;
+                Ok(Some(Arc::new(table)))
+            }
+            TableKind::Bucket | TableKind::Lake | TableKind::Mirror | TableKind::Managed => {
+                let message = format!(
+                    "table `{}` is a {} table, which SQL cannot read yet",
+                    stored.table.name,
+                    stored.table.kind.as_str()
+                );
+                Err(StatementFault::new(StatementFaultKind::Unsupported, message).into())
+            }
+        }
+    }
+
+    fn view<'a>(
+        &'a self,
+        stored: &'a StoredTable,
+        depth: usize,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>, QueryError>> {
+        async move {
+            let sql = stored.query.as_deref().unwrap_or_default();
+            let broken = |error: QueryError| match error {
+                QueryError::Statement(faults) => broken_view(stored, &faults).into(),
+                other => other,
+            };
+            if depth >= VIEW_DEPTH_MAX {
+                let message = format!("view `{}` is nested more than {VIEW_DEPTH_MAX} deep", stored.table.name);
+                return Err(StatementFault::new(StatementFaultKind::Size, message)
+                    .help("a view must not read itself")
+                    .into());
+            }
+            let state = locked(&self.state).clone();
+            let Some(state) = state else {
+                return Err(QueryError::internal("a view met outside of planning"));
+            };
+            let limits = self.engine.limits();
+            let checked = statement::check(sql, limits).map_err(broken)?;
+            self.resolve(&Names::of(&checked, &state)?, depth + 1)
+                .await
+                .map_err(broken)?;
+            let plan = state.statement_to_plan(checked.parsed).await;
+            let plan = plan.map_err(|error| broken(crate::error::classify(error, sql, limits)))?;
+            let view: Arc<dyn TableProvider> = Arc::new(ViewTable::new(plan, Some(sql.to_owned())));
+            Ok(view)
+        }
+        .boxed()
+    }
+
+    fn schema_names(&self) -> Vec<String> {
+        let mut schemas = vec![DEFAULT_SCHEMA.to_owned()];
+        schemas.extend(locked(&self.names).iter().map(|name| name.schema().to_owned()));
+        schemas.sort();
+        schemas.dedup();
+        schemas
+    }
+}
+
+/// What a statement names, and which of the names are its own.
+pub(crate) struct Names<'a> {
+    relations: &'a [Relation],
+    kind: StatementKind,
+    /// Names that stand for tables somewhere in the statement, not only for WITH clauses.
+    tables: Vec<TableReference>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn of(checked: &'a statement::CheckedStatement, state: &SessionState) -> Result<Self, QueryError> {
+        let tables = state.resolve_table_references(&checked.parsed);
+        Ok(Self {
+            relations: &checked.relations,
+            kind: checked.kind,
+            tables: tables.map_err(|error| QueryError::internal(error.to_string()))?,
+        })
+    }
+
+    fn means_table(&self, relation: &Relation) -> bool {
+        self.tables.contains(&relation.name)
+    }
+}
+
+fn key_of(name: &TableReference) -> Option<Key> {
+    let schema = name.schema().unwrap_or(DEFAULT_SCHEMA).to_owned();
+    let is_ours = name.catalog().is_none_or(|catalog| catalog == CATALOG);
+    is_ours.then(|| (schema, name.table().to_owned()))
+}
+
+fn is_information(relation: &Relation) -> bool {
+    relation.name.schema() == Some(INFORMATION_SCHEMA)
+}
+
+/// A quoted name is tried as a file where it looks like one; else a mistyped table would be called a missing file.
+fn looks_like_file(name: &str) -> bool {
+    name.contains(['/', '*', '?']) || Format::of(name).is_some()
+}
+
+fn other_catalog(name: &TableReference) -> StatementFault {
+    let message = format!("there is no catalog `{}`", name.catalog().unwrap_or_default());
+    StatementFault::new(StatementFaultKind::UnknownTable, message).help(format!(
+        "the only catalog is `{CATALOG}`; put the name of a file into quotes"
+    ))
+}
+
+/// Proposes a table: one that differs in case alone, then the nearest name, then quotes for what looks like a file.
+fn unknown_table(key: &Key, names: &[TableName]) -> StatementFault {
+    let (schema, name) = key;
+    let shown = match schema == DEFAULT_SCHEMA {
+        true => name.clone(),
+        false => format!("{schema}.{name}"),
+    };
+    let fault = StatementFault::new(StatementFaultKind::UnknownTable, format!("there is no table `{shown}`"));
+    let full: Vec<String> = names.iter().map(sql_name).collect();
+    let folded = |name: &TableName| (name.schema().to_lowercase(), name.name().to_lowercase());
+    let wanted = (schema.to_lowercase(), name.to_lowercase());
+    if let Some(found) = names.iter().find(|name| folded(name) == wanted) {
+        return fault.help(format!(
+            "did you mean `{}`? names without double quotes are folded to lower case",
+            sql_name(found)
+        ));
+    }
+    if Format::of(&shown).is_some() || looks_like_file(&shown) {
+        return fault.help(format!("put the name of a file into quotes: `'{shown}'`"));
+    }
+    match closest(&shown, full.iter().map(String::as_str)) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault.help("`SHOW TABLES` lists all"),
+    }
+}
+
+/// A table's name as SQL must write it.
+fn sql_name(name: &TableName) -> String {
+    let table = TableReference::partial(name.schema(), name.name());
+    match name.schema() == DEFAULT_SCHEMA {
+        true => TableReference::bare(name.name()).to_quoted_string(),
+        false => table.to_quoted_string(),
+    }
+}
+
+fn broken_view(stored: &StoredTable, faults: &[StatementFault]) -> StatementFault {
+    let first = faults.first();
+    let words = first.map(|fault| fault.message.as_str()).unwrap_or_default();
+    let message = format!("view `{}` no longer works: {words}", stored.table.name);
+    let kind = first.map_or(StatementFaultKind::Meaning, |fault| fault.kind);
+    StatementFault::new(kind, message)
+}
+
+impl CatalogProviderList for StatementCatalog {
+    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        None
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        vec![CATALOG.to_owned()]
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        let own = self.own.upgrade()?;
+        (name == CATALOG).then(|| Arc::new(Catalog(own)) as Arc<dyn CatalogProvider>)
+    }
+}
+
+#[derive(Debug)]
+struct Catalog(Arc<StatementCatalog>);
+
+impl CatalogProvider for Catalog {
+    fn schema_names(&self) -> Vec<String> {
+        self.0.schema_names()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        Some(Arc::new(Schema {
+            catalog: Arc::clone(&self.0),
+            name: name.to_owned(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Schema {
+    catalog: Arc<StatementCatalog>,
+    name: String,
+}
+
+impl Schema {
+    fn key(&self, table: &str) -> Key {
+        (self.name.clone(), table.to_owned())
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Schema {
+    fn table_names(&self) -> Vec<String> {
+        let names = locked(&self.catalog.names);
+        let mut here: Vec<String> = names
+            .iter()
+            .filter(|name| name.schema() == self.name)
+            .map(|name| name.name().to_owned())
+            .collect();
+        here.sort();
+        here
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        let key = self.key(name);
+        let found = locked(&self.catalog.found).get(&key).cloned();
+        match found {
+            Some(table) => Ok(Some(table)),
+            None => Ok(self.catalog.stored(&key, 0).await?),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        locked(&self.catalog.found).contains_key(&self.key(name))
+            || locked(&self.catalog.names)
+                .iter()
+                .any(|known| known.schema() == self.name && known.name() == name)
+    }
+}

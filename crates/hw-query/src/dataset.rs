@@ -1,0 +1,95 @@
+//! A registered dataset as a table of the engine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use chrono::DateTime;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::file_format::parquet::transform_schema_to_view;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use hw_catalog::Part;
+use hw_files::{FoundFile, Location, OpenLocation};
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use crate::counters::Counters;
+use crate::engine::Engine;
+use crate::error::{QueryError, from_file};
+use crate::scan::{FilesTable, PartReaders, Reading, Recorded};
+use crate::stores::{Opened, StatementStores};
+use crate::tables::StoredTable;
+
+/// The table over exactly the recorded parts.
+///
+/// # Errors
+/// [`QueryError::Storage`] or [`QueryError::Data`] if the location cannot be opened. Nothing is read yet.
+pub(crate) fn table(
+    engine: &Engine,
+    stores: &StatementStores,
+    counters: &Arc<Counters>,
+    stored: &StoredTable,
+) -> Result<FilesTable, QueryError> {
+    let name = &stored.table.name;
+    let Some(dataset) = &stored.table.dataset else {
+        return Err(QueryError::internal(format!("dataset `{name}` has no location")));
+    };
+    let location = Location::parse(&dataset.location, None).map_err(|error| from_file(&error))?;
+    let open = engine
+        .stores()
+        .open(&location.into_folder())
+        .map_err(|error| from_file(&error))?;
+    let url = stores
+        .add(&open.base, Opened::ForTable, Arc::clone(&open.store))
+        .map_err(internal)?;
+    let files = stored
+        .parts
+        .iter()
+        .map(|part| Ok::<_, QueryError>((meta_of(&open, part)?, part)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let schema = Arc::new(stored.table.schema.clone());
+    let recorded = Recorded {
+        table: name.to_string(),
+        schema: Arc::clone(&schema),
+        parts: files
+            .iter()
+            .map(|(meta, part)| (meta.location.clone(), (*part).clone()))
+            .collect::<HashMap<Path, Part>>(),
+    };
+    let store = stores.get_store(url.as_ref()).map_err(internal)?;
+    let readers = PartReaders::new(
+        store,
+        engine.footers(url.as_str()),
+        Some(recorded),
+        Arc::clone(counters),
+    );
+    Ok(FilesTable::new(
+        Arc::new(viewed(&schema)),
+        url,
+        files.into_iter().map(|(meta, _)| PartitionedFile::from(meta)).collect(),
+        Reading::Parquet(readers),
+        stored.table.rows,
+        Arc::clone(counters),
+    ))
+}
+
+/// Texts are read as views into the decoded pages, without a copy. Key-value metadata says nothing to queries.
+fn viewed(schema: &Schema) -> Schema {
+    transform_schema_to_view(schema).with_metadata(HashMap::new())
+}
+
+fn meta_of(open: &OpenLocation, part: &Part) -> Result<ObjectMeta, QueryError> {
+    let file = FoundFile::of_part(open, part).map_err(|error| from_file(&error))?;
+    Ok(ObjectMeta {
+        location: file.object,
+        last_modified: DateTime::from_timestamp_micros(part.modified_at).unwrap_or_default(),
+        size: part.bytes,
+        e_tag: part.etag.clone(),
+        version: None,
+    })
+}
+
+fn internal(error: DataFusionError) -> QueryError {
+    QueryError::internal(error.to_string())
+}

@@ -1,0 +1,244 @@
+//! The engine: one memory pool, one spill folder and one set of worker threads, shared by all sessions.
+//!
+//! Statements are planned and run on threads of the engine's own. Their stacks are large, because syntax trees, plans
+//! and expressions are walked (and dropped) recursively, and they keep the caller's reactor free of computing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
+use datafusion::execution::cache::default_cache::DefaultCache;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use hw_files::FileStores;
+use object_store::path::Path;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::error::QueryError;
+use crate::session::{Session, SessionInput};
+use crate::spill::SpillFolder;
+
+/// Address space for the stack of a worker; memory is used only as far as a stack grows.
+const WORKER_STACK_BYTES: usize = 256 << 20;
+
+/// Threads for blocking file calls.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+/// Largest consumers of memory that an error names.
+const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
+
+/// Parquet footers kept for one store, in bytes.
+const FOOTER_CACHE_BYTES: usize = 48 << 20;
+
+/// Stores whose footers are kept; beyond it footers are read each time.
+const FOOTER_CACHES_MAX: usize = 8;
+
+/// What an engine may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Bytes for sorts, joins, aggregations and funnels of all sessions together, the setting `memory.limit`.
+    pub memory_limit: u64,
+    /// Bytes of spilled data of all sessions together, the setting `spill.limit`; 0 forbids spilling.
+    pub spill_limit: u64,
+    /// Folder for spilled data, made if it is missing. Leftovers of dead processes in it are removed.
+    pub spill_dir: PathBuf,
+    /// Worker threads, and partitions of a query; at least 1.
+    pub threads: usize,
+    /// Rows of a batch; at least 1.
+    pub batch_size: usize,
+}
+
+/// What the sessions of an engine hold at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Bytes reserved from the pool.
+    pub reserved: u64,
+    /// Size of the pool.
+    pub limit: u64,
+    /// Bytes of spilled data on disk.
+    pub spilled: u64,
+    /// Bytes that may be spilled.
+    pub spill_limit: u64,
+}
+
+/// The two limits that errors name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) memory: u64,
+    pub(crate) spill: u64,
+}
+
+/// Runs queries. Clones share everything.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    limits: Limits,
+    threads: usize,
+    runtime: Arc<RuntimeEnv>,
+    template: SessionState,
+    stores: Arc<FileStores>,
+    footers: Mutex<HashMap<String, Arc<FileMetadataCache>>>,
+    workers: Workers,
+    /// Held as long as the engine lives: other processes tell by it that the spilled data are in use.
+    _spill: SpillFolder,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("memory", &self.memory())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine that opens files through `stores`. Starts its threads.
+    ///
+    /// # Errors
+    /// [`QueryError::Storage`] if the spill folder cannot be made, [`QueryError::Internal`] if threads cannot be
+    /// started.
+    pub fn new(config: &EngineConfig, stores: Arc<FileStores>) -> Result<Self, QueryError> {
+        let limits = Limits {
+            memory: config.memory_limit,
+            spill: config.spill_limit,
+        };
+        let threads = config.threads.max(1);
+        let spill = SpillFolder::open(&config.spill_dir, config.spill_limit)?;
+        let runtime = runtime_env(config, &spill).map_err(|error| QueryError::Storage {
+            message: format!("the spill folder cannot be used: {error}"),
+        })?;
+        let template = SessionStateBuilder::new_with_default_features()
+            .with_config(session_config(threads, config.batch_size.max(1)))
+            .with_runtime_env(Arc::clone(&runtime))
+            .build();
+        Ok(Self(Arc::new(Inner {
+            limits,
+            threads,
+            runtime,
+            template,
+            stores,
+            footers: Mutex::default(),
+            workers: Workers::start(threads)?,
+            _spill: spill,
+        })))
+    }
+
+    /// A session that sees the tables and files of `input`.
+    pub fn session(&self, input: SessionInput) -> Session {
+        Session::new(self.clone(), input)
+    }
+
+    /// What all sessions hold now, for metrics.
+    pub fn memory(&self) -> MemoryUse {
+        MemoryUse {
+            reserved: self.0.runtime.memory_pool.reserved() as u64,
+            limit: self.0.limits.memory,
+            spilled: self.0.runtime.disk_manager.used_disk_space(),
+            spill_limit: self.0.limits.spill,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.0.threads
+    }
+
+    pub(crate) fn stores(&self) -> &FileStores {
+        &self.0.stores
+    }
+
+    pub(crate) fn runtime(&self) -> &RuntimeEnv {
+        &self.0.runtime
+    }
+
+    pub(crate) fn template(&self) -> &SessionState {
+        &self.0.template
+    }
+
+    /// The footers of one store. Kept by store, since entries are told apart by path, size and time alone.
+    pub(crate) fn footers(&self, store: &str) -> Arc<FileMetadataCache> {
+        let mut kept = self.0.footers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cache) = kept.get(store) {
+            return Arc::clone(cache);
+        }
+        let bytes = FOOTER_CACHE_BYTES.min(usize::try_from(self.0.limits.memory / 8).unwrap_or(usize::MAX));
+        let cache: Arc<FileMetadataCache> = Arc::new(DefaultCache::<Path, CachedFileMetadataEntry>::new(bytes));
+        if kept.len() < FOOTER_CACHES_MAX {
+            kept.insert(store.to_owned(), Arc::clone(&cache));
+        }
+        cache
+    }
+
+    pub(crate) fn spawn<F>(&self, work: F) -> Result<JoinHandle<F::Output>, QueryError>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match &self.0.workers.0 {
+            Some(runtime) => Ok(runtime.spawn(work)),
+            None => Err(QueryError::internal("the engine is shut down")),
+        }
+    }
+}
+
+/// The engine's own threads. Stopping them must not block, since the last handle may be dropped on a reactor.
+struct Workers(Option<Runtime>);
+
+impl Workers {
+    fn start(threads: usize) -> Result<Self, QueryError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .thread_stack_size(WORKER_STACK_BYTES)
+            .thread_name("headwater-query")
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => Ok(Self(Some(runtime))),
+            Err(error) => Err(QueryError::internal(format!(
+                "the query threads cannot be started: {error}"
+            ))),
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn runtime_env(config: &EngineConfig, spill: &SpillFolder) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    let bytes = usize::try_from(config.memory_limit).unwrap_or(usize::MAX);
+    let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED));
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(pool)
+        .with_disk_manager_builder(spill.disk_manager())
+        .build_arc()
+}
+
+fn session_config(threads: usize, batch_size: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(crate::catalog::CATALOG, hw_catalog::DEFAULT_SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions(threads)
+        .with_batch_size(batch_size);
+    let options = config.options_mut();
+    options.sql_parser.collect_spans = true;
+    config
+}

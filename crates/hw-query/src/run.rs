@@ -1,0 +1,231 @@
+//! From a statement to a stream of rows, on the engine's threads.
+//!
+//! ```text
+//! caller                       engine's thread
+//! start ──── spawn ──────────▶ check ▶ look up names ▶ plan
+//!       ◀─── schema, pins ────┘   │
+//! next  ◀─── batch ── channel ────┴ run the plan, at most two batches ahead
+//! drop  ──── abort ──────────▶ (stops at the next batch, drops the plan on its own large stack)
+//! ```
+
+use std::sync::{Arc, Mutex};
+
+use arrow_schema::{Schema, SchemaRef};
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionState, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use hw_catalog::{TableName, TableVersion};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::catalog::{Names, StatementCatalog};
+use crate::counters::Counters;
+use crate::engine::Engine;
+use crate::error::{QueryError, classify, from_execution};
+use crate::params;
+use crate::rows::{Message, Rows};
+use crate::session::{SessionInput, current};
+use crate::setting;
+use crate::statement::{self, CheckedStatement, StatementKind};
+
+/// Batches that are computed before their reader asks for them.
+const BATCHES_AHEAD: usize = 2;
+
+/// One statement to be run.
+pub(crate) struct Work {
+    pub(crate) engine: Engine,
+    pub(crate) input: SessionInput,
+    pub(crate) options: Arc<Mutex<SessionConfig>>,
+    pub(crate) sql: String,
+    pub(crate) params: Vec<Value>,
+}
+
+/// A statement that was planned.
+pub(crate) struct Planned {
+    pub(crate) schema: SchemaRef,
+    /// `None` for SET, which gives no rows.
+    pub(crate) plan: Option<Arc<dyn ExecutionPlan>>,
+    pub(crate) context: Arc<TaskContext>,
+    pub(crate) pinned: Vec<(TableName, TableVersion)>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// What a reader gets before the first row.
+pub(crate) struct Head {
+    pub(crate) schema: SchemaRef,
+    pub(crate) pinned: Vec<(TableName, TableVersion)>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// Starts a statement and returns once it is planned.
+pub(crate) async fn start(work: Work) -> Result<Rows, QueryError> {
+    let (head_sender, head) = oneshot::channel();
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let engine = work.engine.clone();
+    let task = AbortOnDrop(engine.spawn(run(work, head_sender, sender))?.abort_handle());
+    match head.await {
+        Ok(Ok(head)) => Ok(Rows::new(head, receiver, task)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(QueryError::internal("planning ended unexpectedly")),
+    }
+}
+
+/// Stops the task when its reader is gone.
+#[derive(Debug)]
+pub(crate) struct AbortOnDrop(pub(crate) tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn run(work: Work, head: oneshot::Sender<Result<Head, QueryError>>, rows: mpsc::Sender<Message>) {
+    let planned = match plan(&work, |_| Ok(())).await {
+        Ok(planned) => planned,
+        Err(error) => {
+            drop(head.send(Err(error)));
+            return;
+        }
+    };
+    let sent = head.send(Ok(Head {
+        schema: Arc::clone(&planned.schema),
+        pinned: planned.pinned.clone(),
+        counters: Arc::clone(&planned.counters),
+    }));
+    if sent.is_ok() {
+        let last = pump(&work, planned, &rows).await;
+        drop(rows.send(last).await);
+    }
+}
+
+/// Sends batches until there are none, one fails, or the reader is gone.
+async fn pump(work: &Work, planned: Planned, rows: &mpsc::Sender<Message>) -> Message {
+    let failed = |error| Message::Failed(from_execution(error, work.engine.limits()));
+    let Some(plan) = planned.plan else {
+        return Message::End;
+    };
+    let mut stream = match execute_stream(plan, planned.context) {
+        Ok(stream) => stream,
+        Err(error) => return failed(error),
+    };
+    while let Some(batch) = stream.next().await {
+        match batch {
+            Ok(batch) if batch.num_rows() == 0 => {}
+            Ok(batch) => {
+                planned.counters.add_rows(batch.num_rows());
+                if rows.send(Message::Batch(batch)).await.is_err() {
+                    return Message::End;
+                }
+            }
+            Err(error) => return failed(error),
+        }
+    }
+    Message::End
+}
+
+/// Checks, looks up, plans. `inspect` sees the logical plan before it is optimised.
+pub(crate) async fn plan(
+    work: &Work,
+    inspect: impl FnOnce(&CheckedStatement) -> Result<(), QueryError>,
+) -> Result<Planned, QueryError> {
+    let limits = work.engine.limits();
+    let checked = statement::check(&work.sql, limits)?;
+    inspect(&checked)?;
+    let values = params::values(&work.params, &checked.placeholders)?;
+    let catalog = StatementCatalog::new(work.engine.clone(), work.input.clone());
+    let state = state_for(work, &catalog);
+    catalog.plan_views_with(&state);
+    let planned = plan_checked(work, checked, values, &state, &catalog).await;
+    catalog.close();
+    planned
+}
+
+async fn plan_checked(
+    work: &Work,
+    checked: CheckedStatement,
+    values: Vec<datafusion::common::ScalarValue>,
+    state: &SessionState,
+    catalog: &Arc<StatementCatalog>,
+) -> Result<Planned, QueryError> {
+    let limits = work.engine.limits();
+    catalog.resolve(&Names::of(&checked, state)?, 0).await?;
+    let kind = checked.kind;
+    let parsed = checked.parsed;
+    let logical = match state.statement_to_plan(parsed.clone()).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let found = classify(error, &work.sql, limits);
+            return Err(crate::functions::explain_unknown(found, &parsed, &work.sql, state));
+        }
+    };
+    drop(parsed);
+    if kind == StatementKind::Setting {
+        setting::apply(&logical, &work.options, work.engine.threads())?;
+        return Ok(nothing(state, catalog, work));
+    }
+    let failed = |error| classify(error, &work.sql, limits);
+    let logical = with_values(logical, values).map_err(failed)?;
+    read_only().verify_plan(&logical).map_err(failed)?;
+    let plan = state.create_physical_plan(&logical).await.map_err(failed)?;
+    Ok(Planned {
+        schema: plan.schema(),
+        plan: Some(plan),
+        context: task_context(state, catalog, &work.engine),
+        pinned: catalog.pinned(),
+        counters: Arc::clone(&catalog.counters),
+    })
+}
+
+fn with_values(
+    plan: LogicalPlan,
+    values: Vec<datafusion::common::ScalarValue>,
+) -> Result<LogicalPlan, datafusion::common::DataFusionError> {
+    match values.is_empty() {
+        true => Ok(plan),
+        false => plan.with_param_values(values),
+    }
+}
+
+/// A second look at what the syntax tree was already checked for.
+fn read_only() -> SQLOptions {
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+}
+
+fn nothing(state: &SessionState, catalog: &Arc<StatementCatalog>, work: &Work) -> Planned {
+    Planned {
+        schema: Arc::new(Schema::empty()),
+        plan: None,
+        context: task_context(state, catalog, &work.engine),
+        pinned: Vec::new(),
+        counters: Arc::clone(&catalog.counters),
+    }
+}
+
+/// The engine's state with the session's options and the statement's catalog.
+pub(crate) fn state_for(work: &Work, catalog: &Arc<StatementCatalog>) -> SessionState {
+    let mut state = work.engine.template().clone();
+    *state.config_mut() = current(&work.options);
+    state.register_catalog_list(Arc::clone(catalog) as Arc<dyn datafusion::catalog::CatalogProviderList>);
+    state.mark_start_execution();
+    state
+}
+
+/// The engine's pool, disk and caches with the statement's stores.
+pub(crate) fn task_context(state: &SessionState, catalog: &StatementCatalog, engine: &Engine) -> Arc<TaskContext> {
+    let shared = engine.runtime();
+    let runtime = RuntimeEnv {
+        memory_pool: Arc::clone(&shared.memory_pool),
+        disk_manager: Arc::clone(&shared.disk_manager),
+        cache_manager: Arc::clone(&shared.cache_manager),
+        object_store_registry: Arc::clone(&catalog.stores) as Arc<_>,
+    };
+    Arc::new(TaskContext::from(state).with_runtime(Arc::new(runtime)))
+}

@@ -1,0 +1,237 @@
+//! Readers of Parquet files that notice when a part is not the one that was registered.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_schema::{DataType, Schema, SchemaRef};
+use bytes::Bytes;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetFileReaderFactory};
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use datafusion::parquet::arrow::async_reader::AsyncFileReader;
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use hw_catalog::Part;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use crate::counters::Counters;
+use crate::error::{PartFault, PartWrong};
+
+/// What was registered of a table, for comparison.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) table: String,
+    pub(crate) schema: SchemaRef,
+    pub(crate) parts: HashMap<Path, Part>,
+}
+
+/// Makes the readers of one scan.
+pub(crate) struct PartReaders {
+    store: Arc<dyn ObjectStore>,
+    cached: CachedParquetFileReaderFactory,
+    /// `None` for files that are not registered.
+    recorded: Option<Recorded>,
+    /// Parts found to be as registered: a file may be opened once for each range of it.
+    checked: Mutex<HashSet<Path>>,
+    counters: Arc<Counters>,
+}
+
+impl fmt::Debug for PartReaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartReaders")
+            .field("recorded", &self.recorded.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartReaders {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        footers: Arc<FileMetadataCache>,
+        recorded: Option<Recorded>,
+        counters: Arc<Counters>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            cached: CachedParquetFileReaderFactory::new(Arc::clone(&store), footers),
+            store,
+            recorded,
+            checked: Mutex::default(),
+            counters,
+        })
+    }
+
+    /// What to hold the file against, unless that was done before.
+    fn unchecked(&self, location: &Path) -> Option<(&Recorded, &Part)> {
+        let recorded = self.recorded.as_ref()?;
+        let part = recorded.parts.get(location)?;
+        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        (!checked.contains(location)).then_some((recorded, part))
+    }
+
+    fn note_checked(&self, location: &Path) {
+        self.checked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(location.clone());
+    }
+}
+
+/// The factory hands out readers that outlive the borrow, so they share it.
+impl ParquetFileReaderFactory for PartReaders {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>, DataFusionError> {
+        let location = file.object_meta.location.clone();
+        let check = self.unchecked(&location).map(|(recorded, part)| Check {
+            table: recorded.table.clone(),
+            schema: Arc::clone(&recorded.schema),
+            part: part.clone(),
+            store: Arc::clone(&self.store),
+        });
+        let inner = self
+            .cached
+            .create_reader(partition_index, file, metadata_size_hint, metrics)?;
+        if check.is_some() {
+            self.note_checked(&location);
+        }
+        Ok(Box::new(PartReader {
+            inner,
+            location,
+            check,
+            counters: Arc::clone(&self.counters),
+        }))
+    }
+}
+
+struct PartReader {
+    inner: Box<dyn AsyncFileReader + Send>,
+    location: Path,
+    check: Option<Check>,
+    counters: Arc<Counters>,
+}
+
+impl AsyncFileReader for PartReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        self.counters.note_read(self.location.as_ref());
+        self.inner.get_bytes(range)
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        self.counters.note_read(self.location.as_ref());
+        self.inner.get_byte_ranges(ranges)
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        async move {
+            let Some(check) = self.check.take() else {
+                return self.inner.get_metadata(options).await;
+            };
+            check.file(&self.location).await?;
+            let footer = self
+                .inner
+                .get_metadata(options)
+                .await
+                .map_err(|error| check.unreadable(&error))?;
+            check.schema(&footer)?;
+            Ok(footer)
+        }
+        .boxed()
+    }
+}
+
+/// One part to be held against its record.
+struct Check {
+    table: String,
+    schema: SchemaRef,
+    part: Part,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Check {
+    async fn file(&self, location: &Path) -> Result<(), ParquetError> {
+        match self.store.head(location).await {
+            Ok(found) => self.same_file(&found),
+            Err(object_store::Error::NotFound { .. }) => Err(self.fault(PartWrong::Vanished)),
+            Err(error) => Err(ParquetError::External(Box::new(error))),
+        }
+    }
+
+    fn same_file(&self, found: &ObjectMeta) -> Result<(), ParquetError> {
+        if found.size != self.part.bytes {
+            return Err(self.fault(PartWrong::Size {
+                registered: self.part.bytes,
+                found: found.size,
+            }));
+        }
+        let same = match (&self.part.etag, &found.e_tag) {
+            (Some(registered), Some(now)) => registered == now,
+            _ => self.part.modified_at == found.last_modified.timestamp_micros(),
+        };
+        match same {
+            true => Ok(()),
+            false => Err(self.fault(PartWrong::Rewritten)),
+        }
+    }
+
+    /// Storage that fails is not the part's fault.
+    fn unreadable(&self, error: &ParquetError) -> ParquetError {
+        self.fault(PartWrong::Unreadable(error.to_string()))
+    }
+
+    fn schema(&self, footer: &ParquetMetaData) -> Result<(), ParquetError> {
+        let file = footer.file_metadata();
+        let found = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
+        match first_difference(&self.schema, &found) {
+            None => Ok(()),
+            Some(wrong) => Err(self.fault(wrong)),
+        }
+    }
+
+    fn fault(&self, wrong: PartWrong) -> ParquetError {
+        ParquetError::External(Box::new(PartFault {
+            table: self.table.clone(),
+            part: self.part.path.clone(),
+            wrong,
+        }))
+    }
+}
+
+/// The first registered column that the file has not, or has with another type. Further columns are no fault: they
+/// are not part of the table.
+fn first_difference(registered: &Schema, found: &Schema) -> Option<PartWrong> {
+    registered.fields().iter().find_map(|field| {
+        let there = found.column_with_name(field.name()).map(|(_, field)| field.data_type());
+        let same = there.is_some_and(|there| plain(there) == plain(field.data_type()));
+        (!same).then(|| PartWrong::Schema {
+            column: field.name().clone(),
+            registered: field.data_type().to_string(),
+            found: there.map_or_else(|| "missing".to_owned(), ToString::to_string),
+        })
+    })
+}
+
+/// The type of the values: how they are encoded is a matter of storage, and writers choose it by file.
+fn plain(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => plain(values),
+        DataType::LargeUtf8 | DataType::Utf8View => &DataType::Utf8,
+        DataType::LargeBinary | DataType::BinaryView => &DataType::Binary,
+        other => other,
+    }
+}

@@ -1,0 +1,139 @@
+//! From text to one checked statement: tokens, limits, syntax, and what a query may not do.
+//!
+//! Nothing is planned here. A statement that leaves this module reads only, and says nothing that the planner would
+//! silently ignore.
+
+use std::collections::BTreeSet;
+
+use datafusion::common::TableReference;
+use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use crate::engine::Limits;
+use crate::error::{Place, QueryError, StatementFault, StatementFaultKind, classify};
+
+mod guard;
+mod kind;
+mod script;
+
+pub(crate) use guard::functions_called;
+pub(crate) use kind::StatementKind;
+pub use script::{Statement, split_statements};
+
+/// Longest text of one statement, and of a script, in bytes.
+pub const SQL_BYTES_MAX: usize = 4 << 20;
+
+/// Tokens that may follow each other on one level of nesting without a comma between them. Each may deepen the
+/// expression tree by one, and trees are walked recursively.
+const CHAIN_TOKENS_MAX: usize = 100_000;
+
+/// Nested parentheses, sub-queries and prefix operators.
+const NESTING_MAX: usize = 300;
+
+/// Tables, files and table functions in one statement.
+const RELATIONS_MAX: usize = 2_000;
+
+/// A statement that may be planned.
+#[derive(Debug)]
+pub(crate) struct CheckedStatement {
+    pub(crate) parsed: Parsed,
+    pub(crate) kind: StatementKind,
+    /// Tables and files that the statement names; names of WITH clauses may be among them.
+    pub(crate) relations: Vec<Relation>,
+    /// Numbers of the placeholders, `$1` is 1.
+    pub(crate) placeholders: BTreeSet<usize>,
+}
+
+/// A table or file as the statement names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relation {
+    /// Its name, unquoted parts folded to lower case.
+    pub(crate) name: TableReference,
+    /// Whether it has one part, in quotes: then it may be a file.
+    pub(crate) quoted: bool,
+    pub(crate) place: Option<Place>,
+}
+
+/// Parses and checks the one statement in `sql`.
+///
+/// # Errors
+/// [`QueryError::Statement`] with every fault that can be found without knowing the tables.
+pub(crate) fn check(sql: &str, limits: &Limits) -> Result<CheckedStatement, QueryError> {
+    let tokens = tokenize(sql)?;
+    check_chains(&tokens, sql)?;
+    let start = start_of(&tokens, sql);
+    let mut statements = DFParserBuilder::new(tokens)
+        .with_dialect(&GenericDialect {})
+        .with_recursion_limit(NESTING_MAX)
+        .build()
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| classify(error, sql, limits))?;
+    let count = statements.len();
+    match (statements.pop_front(), count) {
+        (Some(parsed), 1) => guard::check(parsed, sql, start),
+        _ => Err(wrong_count(count).into()),
+    }
+}
+
+fn wrong_count(count: usize) -> StatementFault {
+    let message = match count {
+        0 => "there is no statement".to_owned(),
+        _ => format!("there are {count} statements where one is expected"),
+    };
+    StatementFault::new(StatementFaultKind::Count, message).help("send one statement per request")
+}
+
+fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
+    if sql.len() > SQL_BYTES_MAX {
+        let message = format!(
+            "the statement has {} bytes, at most {SQL_BYTES_MAX} are allowed",
+            sql.len()
+        );
+        let help = "put long lists of values into a file and join it";
+        return Err(StatementFault::new(StatementFaultKind::Size, message).help(help).into());
+    }
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
+    tokens.map_err(|error| {
+        let message = crate::error::lower_first(&error.message);
+        let place = Place::of(sql, error.location.line, error.location.column);
+        StatementFault::new(StatementFaultKind::Syntax, message)
+            .at(place)
+            .into()
+    })
+}
+
+fn check_chains(tokens: &[TokenWithSpan], sql: &str) -> Result<(), QueryError> {
+    let mut outer = Vec::new();
+    let mut chain = 0_usize;
+    for token in tokens {
+        match &token.token {
+            Token::Whitespace(_) => {}
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                outer.push(chain);
+                chain = 0;
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => chain = outer.pop().unwrap_or(chain) + 1,
+            Token::Comma | Token::SemiColon => chain = 0,
+            _ => chain += 1,
+        }
+        if chain > CHAIN_TOKENS_MAX {
+            let message = format!("an expression chains more than {CHAIN_TOKENS_MAX} words and operators");
+            let start = token.span.start;
+            let fault = StatementFault::new(StatementFaultKind::Size, message)
+                .at(Place::of(sql, start.line, start.column))
+                .help("use `column IN (...)`, or put the values into a file and join it");
+            return Err(fault.into());
+        }
+    }
+    Ok(())
+}
+
+fn is_blank(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_) | Token::SemiColon)
+}
+
+fn start_of(tokens: &[TokenWithSpan], sql: &str) -> Option<Place> {
+    let first = tokens.iter().find(|token| !is_blank(&token.token))?;
+    Place::of(sql, first.span.start.line, first.span.start.column)
+}
