@@ -1,1 +1,28 @@
 //! Commands, output formats, diagnostics, shell, progress; talks to a router only.
+//!
+//! Every verb is the same three steps: arguments become requests, requests go to the router (over HTTP, over the Unix
+//! socket of a running `headwater up`, or in this process), answers are rendered. Data go to standard output, all else to
+//! standard error.
+//!
+//! ```text
+//! args ──▶ verbs ──▶ client ──▶ transport ──▶ http | unix | local (Program::open)
+//!            │                                   │
+//!            ▼                                   ▼
+//!          render ◀───────────────────── answers, streamed
+//! ```
+//!
+//! The crate does not know the store, the engine, or how a server is made: the binary hands in a [`Program`].
+
+mod interrupts;
+mod program;
+mod run;
+mod surroundings;
+mod terminal;
+
+pub use interrupts::Interrupts;
+pub use program::{
+    BoxError, ConfigSource, DemoData, LocalOptions, LocalRouter, Program, Restored, RouterBody, RouterService,
+    UpOptions, WorkerOptions,
+};
+pub use run::{main, run};
+pub use surroundings::Surroundings;
