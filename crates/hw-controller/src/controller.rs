@@ -72,6 +72,9 @@ pub(crate) struct Active {
     course: JobCourse,
     expanded: Value,
     reads: Vec<(TableName, TableVersion)>,
+    since: Elapsed,
+    /// How long its submission took.
+    enqueued: Duration,
     deadline: Option<Elapsed>,
     /// Not looked at yet since it was made or adopted.
     fresh: bool,
@@ -83,13 +86,15 @@ impl Active {
         course: JobCourse,
         expanded: Value,
         reads: Vec<(TableName, TableVersion)>,
-        deadline: Option<Elapsed>,
+        (since, deadline): (Elapsed, Option<Elapsed>),
     ) -> Self {
         Self {
             kind,
             course,
             expanded,
             reads,
+            since,
+            enqueued: Duration::ZERO,
             deadline,
             fresh: true,
         }
@@ -253,6 +258,15 @@ impl Controller {
         self.state().active.insert(job, active);
     }
 
+    /// Notes that a job is in the store and how long its submission took.
+    pub(crate) fn enqueued(&self, job: JobId, since: Elapsed) {
+        let took = self.now().since(since);
+        if let Some(active) = self.state().active.get_mut(&job) {
+            active.enqueued = took;
+        }
+        self.nudge();
+    }
+
     pub(crate) fn abandon(&self, job: JobId) {
         self.state().active.remove(&job);
     }
@@ -384,7 +398,7 @@ impl Controller {
 
     /// Asks the job's kind what comes next, and does it.
     async fn ask_kind(&self, job: JobId, step: &mut Step) -> Result<Vec<Command>, StoreError> {
-        let Some((kind, expanded, reads)) = self.facts(job) else {
+        let Some(facts) = self.facts(job) else {
             return Ok(Vec::new());
         };
         let tasks = match self.task_views(job).await? {
@@ -395,11 +409,13 @@ impl Controller {
         let advance = offload(move || {
             let view = JobView {
                 id: job,
-                expanded: &expanded,
-                reads: &reads,
+                expanded: &facts.expanded,
+                reads: &facts.reads,
                 tasks: &tasks,
+                elapsed: facts.elapsed,
+                enqueued: facts.enqueued,
             };
-            kind.advance(&view)
+            facts.kind.advance(&view)
         });
         match advance.await {
             Err(failure) => Ok(vec![Command::End(JobEnding::Failed(failure))]),
@@ -408,10 +424,16 @@ impl Controller {
         }
     }
 
-    fn facts(&self, job: JobId) -> Option<(Arc<dyn JobKind>, Value, Vec<(TableName, TableVersion)>)> {
+    fn facts(&self, job: JobId) -> Option<Facts> {
         let state = self.state();
         let active = state.active.get(&job)?;
-        Some((active.kind.clone(), active.expanded.clone(), active.reads.clone()))
+        Some(Facts {
+            kind: active.kind.clone(),
+            expanded: active.expanded.clone(),
+            reads: active.reads.clone(),
+            elapsed: self.now().since(active.since),
+            enqueued: active.enqueued,
+        })
     }
 
     async fn task_views(&self, job: JobId) -> Result<Result<Vec<TaskView>, Failure>, StoreError> {
@@ -611,6 +633,15 @@ impl Controller {
         }
         due
     }
+}
+
+/// What a job's kind is asked about, copied out of the state.
+struct Facts {
+    kind: Arc<dyn JobKind>,
+    expanded: Value,
+    reads: Vec<(TableName, TableVersion)>,
+    elapsed: Duration,
+    enqueued: Duration,
 }
 
 /// What takes effect together with a job's end.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hw_job::{AfterAttempt, Ending, ErrorClass, Failure, JobCourse, JobEnding, Lifetime, RetryPolicy};
+use hw_job::{AfterAttempt, Elapsed, Ending, ErrorClass, Failure, JobCourse, JobEnding, Lifetime, RetryPolicy};
 use hw_store::{
     EndJob, JobChangeError, JobFilter, JobRecord, NextState, PageRequest, SessionRecord, StoreError, TaskChange,
     TaskRecord,
@@ -137,10 +137,16 @@ impl Controller {
         let tasks = self.store().load_tasks(job.id).await?;
         let states = tasks.iter().map(|task| (task.id.index, task.state));
         let course = JobCourse::new(job.state, states);
-        let deadline = job
-            .timeout
-            .map(|timeout| self.now().after(timeout.saturating_sub(job.age)));
-        self.begin(job.id, Active::new(kind, course, job.expanded, job.reads, deadline));
+        let since = Elapsed(
+            self.now()
+                .0
+                .saturating_sub(u64::try_from(job.age.as_micros()).unwrap_or(u64::MAX)),
+        );
+        let deadline = job.timeout.map(|timeout| since.after(timeout));
+        self.begin(
+            job.id,
+            Active::new(kind, course, job.expanded, job.reads, (since, deadline)),
+        );
         Ok(())
     }
 }

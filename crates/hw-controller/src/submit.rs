@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hw_catalog::{Finding, TableName, TableVersion, closest};
 use hw_job::{
-    Failure, JobCourse, JobId, JobKind, JobState, Lifetime, PinnedTable, PrepareError, PrepareRequest, Prepared,
-    TaskState,
+    Failure, JobCourse, JobId, JobKind, JobState, LastUse, Lifetime, PinnedTable, PrepareError, PrepareRequest,
+    Prepared, TaskState,
 };
 use hw_store::{IdempotencyKey, NewJob, StoreError, Submission, SubmitError};
 use serde_json::{Value, json};
@@ -136,6 +136,7 @@ impl Controller {
     /// # Errors
     /// [`SubmitFault`] with every fault of the request; then no job exists.
     pub async fn submit(&self, submit: Submit) -> Result<Submitted, SubmitFault> {
+        let since = self.now();
         let kind = self.kind(&submit.kind)?;
         let tables = self.pin_tables(&*kind, &submit.params).await?;
         let id = self.new_job_id();
@@ -152,7 +153,7 @@ impl Controller {
             self.store().touch_tables(&names).await?;
         }
         let course = JobCourse::new(JobState::Queued, (0..).zip(prepared.tasks.iter().map(first_state)));
-        let deadline = submit.timeout.map(|timeout| self.now().after(timeout));
+        let deadline = submit.timeout.map(|timeout| since.after(timeout));
         let stage = prepared
             .tasks
             .first()
@@ -160,7 +161,13 @@ impl Controller {
         // The course is known before the job is, so that no event of the job can pass unseen.
         self.begin(
             id,
-            Active::new(kind.clone(), course, prepared.expanded.clone(), reads.clone(), deadline),
+            Active::new(
+                kind.clone(),
+                course,
+                prepared.expanded.clone(),
+                reads.clone(),
+                (since, deadline),
+            ),
         );
         let job = new_job(&*kind, submit, prepared, reads, id, self.session().clone());
         match self.store().submit_job(job).await {
@@ -168,7 +175,7 @@ impl Controller {
                 if let Some(stage) = stage {
                     self.note_stage(id, stage).await;
                 }
-                self.nudge();
+                self.enqueued(id, since);
                 Ok(Submitted::Created(id))
             }
             Ok(Submission::Existing(job)) => {
@@ -196,7 +203,16 @@ impl Controller {
                 return Err(self.table_not_found(name).await?);
             };
             let parts = self.store().load_parts(&name, table.version).await?;
-            tables.push(PinnedTable { table, parts });
+            let used = self.store().table_use(&name).await?;
+            let last_used = used
+                .at
+                .zip(used.seconds_ago)
+                .map(|(at, seconds_ago)| LastUse { at, seconds_ago });
+            tables.push(PinnedTable {
+                table,
+                parts,
+                last_used,
+            });
         }
         Ok(tables)
     }

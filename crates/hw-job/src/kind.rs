@@ -1,5 +1,7 @@
 //! What a kind of job brings: typed parameters, the cut into tasks, the merge of outcomes.
 
+use std::time::Duration;
+
 use hw_catalog::{Finding, Part, Table, TableName, TableVersion};
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use crate::failure::Failure;
 use crate::ids::JobId;
 use crate::job::{Lifetime, StoredDocument};
 use crate::task::Needs;
+use crate::time::Timestamp;
 
 /// A kind of job. Pure: whatever it needs of the outside is handed in, or is done by a task.
 ///
@@ -52,7 +55,7 @@ pub struct PrepareRequest<'a> {
     pub tables: &'a [PinnedTable],
     /// Working folder of the client, absolute; relative files are looked up there.
     pub folder: Option<&'a str>,
-    /// The name by which the job's tasks are sorted into fair turns unless it reads a table.
+    /// The job's id.
     pub job: JobId,
 }
 
@@ -63,6 +66,17 @@ pub struct PinnedTable {
     pub table: Table,
     /// Its parts, in the order of their paths.
     pub parts: Vec<Part>,
+    /// When a job last used it.
+    pub last_used: Option<LastUse>,
+}
+
+/// When a table was last used by a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastUse {
+    /// On the wall, for people.
+    pub at: Timestamp,
+    /// Whole seconds before now, on the elapsed clock.
+    pub seconds_ago: u64,
 }
 
 /// A job cut into its first tasks.
@@ -117,6 +131,10 @@ pub struct JobView<'a> {
     pub reads: &'a [(TableName, TableVersion)],
     /// Its tasks by index.
     pub tasks: &'a [TaskView],
+    /// Time since its submission.
+    pub elapsed: Duration,
+    /// How long its submission took: checking, cutting, enqueueing.
+    pub enqueued: Duration,
 }
 
 /// A succeeded task.

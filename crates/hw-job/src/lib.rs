@@ -28,8 +28,8 @@ pub use failure::{ErrorClass, Failure};
 pub use ids::{AttemptId, EventSeq, Fence, InvalidId, JobId, SessionId, TaskId, WorkerId};
 pub use job::{JobEnding, JobState, Lifetime, Progress, StoredDocument, TaskCounts};
 pub use kind::{
-    Advance, CatalogChange, JobKind, JobView, Merged, PinnedTable, PrepareError, PrepareRequest, Prepared, TaskSpec,
-    TaskView,
+    Advance, CatalogChange, JobKind, JobView, LastUse, Merged, PinnedTable, PrepareError, PrepareRequest, Prepared,
+    TaskSpec, TaskView,
 };
 pub use retry::{AfterAttempt, AttemptCounts, RetryPolicy};
 pub use task::{AttemptState, Ending, Needs, TaskState};
