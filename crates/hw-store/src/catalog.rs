@@ -1,10 +1,13 @@
 //! The catalog's tables, and the ledger of files.
 
+mod plan;
+
 use async_trait::async_trait;
 use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::Timestamp;
 
 use crate::StoreError;
+pub(crate) use plan::{NameState, PlannedChange, names_of, plan_changes};
 
 /// When a table was last used by a job, or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

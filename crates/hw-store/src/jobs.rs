@@ -1,5 +1,7 @@
 //! Jobs: submitting, looking up, adding tasks, ending.
 
+mod check;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +13,9 @@ use hw_job::{
 use serde_json::Value;
 
 use crate::StoreError;
+pub(crate) use check::{
+    check_dependencies, check_ending, check_inline, check_page, page_token, parse_page_token, plain_id,
+};
 
 /// Tells repeated submissions of one request apart from new ones.
 #[derive(Debug, Clone, PartialEq, Eq)]

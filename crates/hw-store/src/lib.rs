@@ -2,7 +2,7 @@
 //!
 //! One trait, [`Store`], in parts by noun. [`MemoryStore`] serves tests and simulation, [`SqliteStore`] one host with
 //! several processes; a shared database joins behind the same trait. All of them pass the one suite in
-//! [`conformance`].
+//! `conformance`.
 //!
 //! Three rules hold for every implementation:
 //!
@@ -14,11 +14,13 @@
 
 mod catalog;
 mod clock;
-#[doc(hidden)]
-pub mod conformance;
+#[cfg(test)]
+mod conformance;
 mod error;
 mod events;
 mod jobs;
+mod journal;
+mod limits;
 mod memory;
 mod queue;
 mod sessions;
@@ -34,6 +36,7 @@ pub use jobs::{
     AddTasks, AttemptRecord, EndJob, IdempotencyKey, JobChangeError, JobFilter, JobRecord, JobStore, NewJob, Page,
     PageRequest, Submission, SubmitError, TaskRecord,
 };
+pub use limits::{PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX};
 pub use memory::MemoryStore;
 pub use queue::{
     ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, Slot, TaskChange, TaskChanged, Verdict,

@@ -14,6 +14,9 @@
 //! A fence is raised by one at each claim, and whenever a running task is taken from its worker; a report under another
 //! fence than the newest is recorded as `late` and changes nothing.
 
+mod lane;
+mod report;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +24,8 @@ use hw_job::{AttemptCounts, Ending, Fence, JobId, SessionId, TaskId, TaskState, 
 use serde_json::Value;
 
 use crate::{StoreError, TaskRecord};
+pub(crate) use lane::{Candidate, Lane, choose, holds_any};
+pub(crate) use report::{Judgement, check_outcome, judge, takes_away};
 
 /// What a worker is ready to take.
 #[derive(Debug, Clone, PartialEq)]

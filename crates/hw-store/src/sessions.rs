@@ -83,6 +83,14 @@ pub struct TokenRecord {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What a worker is told that belongs to no process.
+pub(crate) fn unknown_session(worker: &WorkerRecord) -> StoreError {
+    StoreError::Misuse(format!(
+        "worker `{}` names the session `{}`, which never started or was given up",
+        worker.id, worker.session
+    ))
+}
+
 /// Who uses the store.
 #[async_trait]
 pub trait SessionStore {

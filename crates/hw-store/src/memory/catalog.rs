@@ -1,0 +1,165 @@
+//! Tables and files.
+
+use async_trait::async_trait;
+use hw_catalog::{Part, Table, TableName, TableVersion};
+use hw_job::Elapsed;
+
+use super::state::{FileEntry, FileState, State, TableEntry};
+use super::{MemoryStore, Now};
+use crate::catalog::{NameState, PlannedChange};
+use crate::journal::Journal;
+use crate::{CatalogStore, FileLedger, StoreError, TableUse};
+
+#[async_trait]
+impl CatalogStore for MemoryStore {
+    async fn load_table(&self, name: &TableName) -> Result<Option<Table>, StoreError> {
+        Ok(self.read(|state, _| state.tables.get(name).and_then(|entry| entry.table.clone())))
+    }
+
+    async fn load_parts(&self, name: &TableName, version: TableVersion) -> Result<Vec<Part>, StoreError> {
+        let key = (name.clone(), version);
+        Ok(self.read(|state, _| state.parts.get(&key).cloned().unwrap_or_default()))
+    }
+
+    async fn list_tables(&self) -> Result<Vec<Table>, StoreError> {
+        Ok(self.read(|state, _| {
+            let tables = state.tables.values().filter_map(|entry| entry.table.as_ref());
+            tables.cloned().collect()
+        }))
+    }
+
+    async fn touch_tables(&self, names: &[TableName]) -> Result<(), StoreError> {
+        self.write(|state, _, now| {
+            for name in names {
+                if let Some(entry) = state.tables.get_mut(name).filter(|entry| entry.table.is_some()) {
+                    entry.used = Some(now);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn table_use(&self, name: &TableName) -> Result<TableUse, StoreError> {
+        Ok(self.read(|state, now| {
+            let used = state.tables.get(name).and_then(|entry| entry.used);
+            TableUse {
+                at: used.map(|used| used.wall),
+                seconds_ago: used.map(|used| now.elapsed.since(used.elapsed).as_secs()),
+            }
+        }))
+    }
+}
+
+#[async_trait]
+impl FileLedger for MemoryStore {
+    async fn announce_files(&self, _owner: &str, paths: &[String]) -> Result<(), StoreError> {
+        self.write(|state, _, now| {
+            for path in paths {
+                let confirmed = |entry: &FileEntry| entry.state == FileState::Confirmed;
+                if !state.files.get(path).is_some_and(confirmed) {
+                    state.note_file(path, FileState::Announced, now);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn confirm_files(&self, paths: &[String]) -> Result<(), StoreError> {
+        self.write(|state, _, now| {
+            state.confirm_files(paths, now);
+            Ok(())
+        })
+    }
+
+    async fn unreferenced_files(&self, grace_seconds: u64, limit: u32) -> Result<Vec<String>, StoreError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.read(|state, now| {
+            let mut old: Vec<(Elapsed, &String)> = state
+                .files
+                .iter()
+                .filter(|(_, entry)| entry.state != FileState::Confirmed)
+                .filter(|(_, entry)| now.elapsed.since(entry.since).as_secs() >= grace_seconds)
+                .map(|(path, entry)| (entry.since, path))
+                .collect();
+            old.sort_unstable();
+            old.into_iter().take(limit).map(|(_, path)| path.clone()).collect()
+        }))
+    }
+
+    async fn release_files(&self, paths: &[String]) -> Result<(), StoreError> {
+        self.write(|state, _, now| {
+            state.release_files(paths, now);
+            Ok(())
+        })
+    }
+
+    async fn forget_files(&self, paths: &[String]) -> Result<(), StoreError> {
+        self.write(|state, _, _| {
+            for path in paths {
+                state.files.remove(path);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl State {
+    pub(super) fn confirm_files(&mut self, paths: &[String], now: Now) {
+        for path in paths {
+            self.note_file(path, FileState::Confirmed, now);
+        }
+    }
+
+    pub(super) fn release_files(&mut self, paths: &[String], now: Now) {
+        for path in paths {
+            if let Some(entry) = self
+                .files
+                .get_mut(path)
+                .filter(|entry| entry.state == FileState::Confirmed)
+            {
+                entry.state = FileState::Released;
+                entry.since = now.elapsed;
+            }
+        }
+    }
+
+    fn note_file(&mut self, path: &str, state: FileState, now: Now) {
+        let entry = FileEntry {
+            state,
+            since: now.elapsed,
+        };
+        self.files.insert(path.to_owned(), entry);
+    }
+
+    pub(super) fn name_state(&self, name: &TableName) -> NameState {
+        self.tables.get(name).map_or(NameState::UNUSED, |entry| NameState {
+            version: entry.version,
+            exists: entry.table.is_some(),
+        })
+    }
+
+    pub(super) fn change_catalog(&mut self, job: hw_job::JobId, changes: Vec<PlannedChange>, journal: &mut Journal) {
+        for change in changes {
+            match change {
+                PlannedChange::Put { table, parts, created } => {
+                    journal.table_put(job, &table.name, table.version, created);
+                    let name = table.name.clone();
+                    self.parts.insert((name.clone(), table.version), parts);
+                    let entry = TableEntry {
+                        version: table.version,
+                        table: Some(*table),
+                        used: None,
+                    };
+                    self.tables.insert(name, entry);
+                }
+                PlannedChange::Drop(name) => {
+                    journal.table_dropped(job, &name);
+                    if let Some(entry) = self.tables.get_mut(&name) {
+                        entry.table = None;
+                        entry.used = None;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Everything that the store holds, and the few moves of jobs and tasks that all its parts share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hw_catalog::{Part, Table, TableName, TableVersion};
+use hw_job::{Elapsed, Event, EventSeq, Fence, JobId, NewEvent, SessionId, TaskId, TaskSpec, TaskState, WorkerId};
+
+use super::Now;
+use crate::journal::Journal;
+use crate::queue::Lane;
+use crate::{AttemptRecord, JobRecord, NewSession, TaskRecord, TokenRecord, WorkerRecord};
+
+/// The place of a ready task in the queue: priority, turn, number of its job, index.
+pub(super) type Place = (i32, u64, u64, u32);
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Jobs by number, given in the order of their submission.
+    pub(super) jobs: BTreeMap<u64, JobEntry>,
+    pub(super) job_numbers: BTreeMap<JobId, u64>,
+    pub(super) job_number_last: u64,
+    /// Job and request by idempotency key.
+    pub(super) keys: BTreeMap<String, (String, JobId)>,
+    /// Ready tasks of jobs whose end was not asked for.
+    pub(super) queue: BTreeSet<Place>,
+    /// The same by flow and priority.
+    pub(super) flows: BTreeMap<(String, i32), BTreeSet<Place>>,
+    /// The largest turn claimed so far, by priority.
+    pub(super) turns: BTreeMap<i32, u64>,
+    /// Tasks that pause, by the end of their pause.
+    pub(super) pausing: BTreeSet<(Elapsed, u64, u32)>,
+    pub(super) running: BTreeSet<(u64, u32)>,
+    pub(super) events: BTreeMap<u64, EventEntry>,
+    pub(super) event_last: u64,
+    pub(super) tables: BTreeMap<TableName, TableEntry>,
+    pub(super) parts: BTreeMap<(TableName, TableVersion), Vec<Part>>,
+    pub(super) files: BTreeMap<String, FileEntry>,
+    pub(super) sessions: BTreeMap<SessionId, SessionEntry>,
+    pub(super) session_number_last: u64,
+    pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
+    pub(super) tokens: BTreeMap<String, TokenRecord>,
+}
+
+pub(super) struct JobEntry {
+    /// `age` is worked out when it is read.
+    pub(super) record: JobRecord,
+    pub(super) created: Elapsed,
+    pub(super) ended: Option<Elapsed>,
+    pub(super) tasks: Vec<TaskEntry>,
+    /// Tasks that wait for a task, by its index.
+    pub(super) dependents: BTreeMap<u32, Vec<u32>>,
+}
+
+pub(super) struct TaskEntry {
+    pub(super) record: TaskRecord,
+    pub(super) lane: Lane,
+    pub(super) turn: u64,
+    /// Number of tasks that must still succeed first.
+    pub(super) unmet: usize,
+    /// Its worker's session was ended: the lease stays over.
+    pub(super) given_up: bool,
+    pub(super) attempts: Vec<AttemptEntry>,
+}
+
+pub(super) struct AttemptEntry {
+    pub(super) record: AttemptRecord,
+    pub(super) started: Elapsed,
+}
+
+pub(super) struct EventEntry {
+    pub(super) event: Event,
+    pub(super) at: Elapsed,
+}
+
+pub(super) struct TableEntry {
+    /// The newest version that ever had this name.
+    pub(super) version: TableVersion,
+    pub(super) table: Option<Table>,
+    pub(super) used: Option<Now>,
+}
+
+pub(super) struct FileEntry {
+    pub(super) state: FileState,
+    /// When it came into this state.
+    pub(super) since: Elapsed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileState {
+    Announced,
+    Confirmed,
+    Released,
+}
+
+pub(super) struct SessionEntry {
+    pub(super) number: u64,
+    pub(super) session: NewSession,
+    pub(super) started: Now,
+    pub(super) lease_until: Elapsed,
+}
+
+impl State {
+    /// Appends events; returns the newest number.
+    pub(super) fn append(&mut self, events: Vec<NewEvent>, now: Now) -> EventSeq {
+        for new in events {
+            self.event_last += 1;
+            let event = Event {
+                seq: EventSeq(self.event_last),
+                at: now.wall,
+                kind: new.kind,
+                subject: new.subject,
+                job: new.job,
+                data: new.data,
+            };
+            self.events
+                .insert(self.event_last, EventEntry { event, at: now.elapsed });
+        }
+        EventSeq(self.event_last)
+    }
+
+    pub(super) fn job(&self, id: JobId) -> Option<&JobEntry> {
+        self.jobs.get(self.job_numbers.get(&id)?)
+    }
+
+    pub(super) fn job_mut(&mut self, id: JobId) -> Option<&mut JobEntry> {
+        self.jobs.get_mut(self.job_numbers.get(&id)?)
+    }
+
+    pub(super) fn task(&self, id: TaskId) -> Option<&TaskEntry> {
+        self.job(id.job)?.task(id.index)
+    }
+
+    pub(super) fn task_mut(&mut self, id: TaskId) -> Option<&mut TaskEntry> {
+        self.job_mut(id.job)?.task_mut(id.index)
+    }
+
+    /// Adds tasks to a job, each ready or waiting.
+    pub(super) fn add_tasks(&mut self, job: JobId, tasks: Vec<TaskSpec>, journal: &mut Journal, now: Now) {
+        let Some(entry) = self.job_mut(job) else { return };
+        let mut free = Vec::new();
+        for spec in tasks {
+            let index = entry.add_task(spec, now);
+            if entry.task(index).is_some_and(|task| task.unmet == 0) {
+                free.push(index);
+            }
+        }
+        for index in free {
+            self.make_ready(TaskId::new(job, index), journal);
+        }
+    }
+
+    /// Makes a task ready and gives it a place in the queue, after all that its flow has there.
+    pub(super) fn make_ready(&mut self, id: TaskId, journal: &mut Journal) {
+        self.move_task(id, TaskState::Ready);
+        journal.task_ready(id.job);
+        let Some((priority, flow)) = self.queued_as(id) else {
+            return;
+        };
+        let claimed = self.turns.get(&priority).copied().unwrap_or(0);
+        let places = self.flows.entry((flow, priority)).or_default();
+        let turn = 1 + places.last().map_or(claimed, |(_, last, _, _)| claimed.max(*last));
+        let Some(number) = self.job_numbers.get(&id.job) else {
+            return;
+        };
+        let place = (priority, turn, *number, id.index);
+        places.insert(place);
+        self.queue.insert(place);
+        if let Some(task) = self.task_mut(id) {
+            task.turn = turn;
+        }
+    }
+
+    /// Moves a task to another state, keeping the counts and the sets in which it stands.
+    pub(super) fn move_task(&mut self, id: TaskId, to: TaskState) {
+        self.leave_queue(id);
+        let Some(number) = self.job_numbers.get(&id.job).copied() else {
+            return;
+        };
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        let Some((from, pause)) = job.move_task(id.index, to) else {
+            return;
+        };
+        if let (TaskState::RetryWait, Some(until)) = (from, pause) {
+            self.pausing.remove(&(until, number, id.index));
+        }
+        if from == TaskState::Running {
+            self.running.remove(&(number, id.index));
+        }
+        if to == TaskState::Running {
+            self.running.insert((number, id.index));
+        }
+    }
+
+    /// Takes a ready task out of the queue, whatever becomes of it.
+    pub(super) fn leave_queue(&mut self, id: TaskId) {
+        let Some(number) = self.job_numbers.get(&id.job).copied() else {
+            return;
+        };
+        let Some(job) = self.jobs.get(&number) else { return };
+        let Some(task) = job.task(id.index) else { return };
+        let place = (job.record.priority, task.turn, number, id.index);
+        if self.queue.remove(&place) {
+            let flow = (task.record.flow.clone(), job.record.priority);
+            if let Some(places) = self.flows.get_mut(&flow) {
+                places.remove(&place);
+                if places.is_empty() {
+                    self.flows.remove(&flow);
+                }
+            }
+        }
+    }
+
+    /// Priority and flow under which the task may be claimed; `None` if its job's end was asked for.
+    fn queued_as(&self, id: TaskId) -> Option<(i32, String)> {
+        let job = self.job(id.job)?;
+        let task = job.task(id.index)?;
+        job.record
+            .cancel_reason
+            .is_none()
+            .then(|| (job.record.priority, task.record.flow.clone()))
+    }
+}
+
+impl JobEntry {
+    pub(super) fn task(&self, index: u32) -> Option<&TaskEntry> {
+        self.tasks.get(usize::try_from(index).ok()?)
+    }
+
+    pub(super) fn task_mut(&mut self, index: u32) -> Option<&mut TaskEntry> {
+        self.tasks.get_mut(usize::try_from(index).ok()?)
+    }
+
+    pub(super) fn task_count(&self) -> u32 {
+        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The record as it reads now.
+    pub(super) fn record_at(&self, now: Now) -> JobRecord {
+        let mut record = self.record.clone();
+        record.age = self.ended.unwrap_or(now.elapsed).since(self.created);
+        record
+    }
+
+    fn add_task(&mut self, spec: TaskSpec, now: Now) -> u32 {
+        let index = self.task_count();
+        let open: BTreeSet<u32> = spec
+            .after
+            .iter()
+            .copied()
+            .filter(|before| !self.has_succeeded(*before))
+            .collect();
+        for before in &open {
+            self.dependents.entry(*before).or_default().push(index);
+        }
+        let lane = Lane::of(&spec);
+        *self.record.tasks.0.entry(TaskState::Waiting).or_default() += 1;
+        self.tasks.push(TaskEntry {
+            record: new_record(TaskId::new(self.record.id, index), spec, now),
+            lane,
+            turn: 0,
+            unmet: open.len(),
+            given_up: false,
+            attempts: Vec::new(),
+        });
+        index
+    }
+
+    fn has_succeeded(&self, index: u32) -> bool {
+        self.task(index)
+            .is_some_and(|task| task.record.state == TaskState::Succeeded)
+    }
+
+    /// Changes the state of a task; returns the state it had and the pause it was in.
+    fn move_task(&mut self, index: u32, to: TaskState) -> Option<(TaskState, Option<Elapsed>)> {
+        let task = self.tasks.get_mut(usize::try_from(index).ok()?)?;
+        let from = std::mem::replace(&mut task.record.state, to);
+        let pause = task.record.not_before.take();
+        let counts = &mut self.record.tasks.0;
+        if let Some(count) = counts.get_mut(&from) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&from);
+            }
+        }
+        *counts.entry(to).or_default() += 1;
+        Some((from, pause))
+    }
+}
+
+fn new_record(id: TaskId, spec: TaskSpec, now: Now) -> TaskRecord {
+    TaskRecord {
+        id,
+        kind: spec.kind,
+        format: spec.format,
+        state: TaskState::Waiting,
+        fence: Fence(0),
+        params: spec.params,
+        needs: spec.needs,
+        affinity: spec.affinity,
+        flow: spec.flow,
+        after: spec.after,
+        attempts: 0,
+        counts: hw_job::AttemptCounts::default(),
+        not_before: None,
+        worker: None,
+        lease_until: None,
+        outcome: None,
+        failure: None,
+        created_at: now.wall,
+        started_at: None,
+        ended_at: None,
+    }
+}

@@ -1,0 +1,80 @@
+//! Which tasks a worker may take at all, and which of the window it takes.
+//!
+//! Ready tasks stand in lanes: those of one lane ask for the same kind, format and labels, so that a worker may take
+//! either all or none of them. A claim looks at the head of the lanes that suit it, and at no others: a queue full of
+//! tasks for somebody else hides nothing.
+
+use hw_job::{Needs, TaskSpec};
+
+use super::{Claim, Slot};
+
+/// What the tasks of a lane ask of a worker.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lane {
+    kind: String,
+    format: u32,
+    /// Sorted, each once.
+    labels: Vec<String>,
+    /// Whether accelerators or counters are needed, which no [`Slot`] offers.
+    special: bool,
+}
+
+impl Lane {
+    pub(crate) fn of(spec: &TaskSpec) -> Self {
+        let mut labels = spec.needs.labels.clone();
+        labels.sort_unstable();
+        labels.dedup();
+        Self {
+            kind: spec.kind.clone(),
+            format: spec.format,
+            labels,
+            special: is_special(&spec.needs),
+        }
+    }
+
+    /// Whether the worker that makes the claim may take the lane's tasks.
+    pub(crate) fn suits(&self, claim: &Claim) -> bool {
+        let known = |(kind, newest): &(String, u32)| *kind == self.kind && self.format <= *newest;
+        !self.special
+            && claim.kinds.iter().any(known)
+            && self.labels.iter().all(|label| claim.slot.labels.contains(label))
+    }
+}
+
+fn is_special(needs: &Needs) -> bool {
+    needs.gpu > 0 || needs.counters.values().any(|count| *count > 0)
+}
+
+/// A task of the window, as far as the choice depends on it.
+#[derive(Debug)]
+pub(crate) struct Candidate<T> {
+    pub(crate) task: T,
+    pub(crate) cpu_milli: u32,
+    pub(crate) memory_bytes: u64,
+    /// Whether the worker holds one of the task's keys.
+    pub(crate) held: bool,
+}
+
+/// The tasks of the window that are taken: those whose parts the worker holds first, otherwise in the window's order,
+/// each if it fits the room that the ones before it left.
+pub(crate) fn choose<T>(window: Vec<Candidate<T>>, slot: &Slot) -> Vec<T> {
+    let (held, others): (Vec<_>, Vec<_>) = window.into_iter().partition(|candidate| candidate.held);
+    let mut room = slot.clone();
+    let mut chosen = Vec::new();
+    for candidate in held.into_iter().chain(others) {
+        let fits =
+            room.tasks > 0 && candidate.cpu_milli <= room.cpu_milli && candidate.memory_bytes <= room.memory_bytes;
+        if fits {
+            room.tasks -= 1;
+            room.cpu_milli -= candidate.cpu_milli;
+            room.memory_bytes -= candidate.memory_bytes;
+            chosen.push(candidate.task);
+        }
+    }
+    chosen
+}
+
+/// Whether the worker holds one of the task's keys.
+pub(crate) fn holds_any(claim: &Claim, affinity: &[String]) -> bool {
+    affinity.iter().any(|key| claim.holds.contains(key))
+}
