@@ -169,6 +169,12 @@ pub enum FileError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file was removed before anything referred to it: its writer took longer than the grace period.
+    #[error("file `{file}` was swept before it was confirmed")]
+    Swept {
+        /// The file.
+        file: String,
+    },
     /// The ledger of announced files did not answer.
     #[error("the ledger of files did not answer: {detail}")]
     Ledger {
@@ -201,6 +207,7 @@ impl FileError {
             Self::Damaged { .. } => "HW-T018",
             Self::InvalidName { .. } => "HW-T019",
             Self::Ledger { .. } => "HW-T020",
+            Self::Swept { .. } => "HW-T021",
         }
     }
 
@@ -223,9 +230,11 @@ impl FileError {
             | Self::Unreadable { .. }
             | Self::Changed { .. }
             | Self::Damaged { .. } => Fault::Data,
-            Self::Unreachable { .. } | Self::Refused { .. } | Self::NotWritten { .. } | Self::Ledger { .. } => {
-                Fault::External
-            }
+            Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::NotWritten { .. }
+            | Self::Ledger { .. }
+            | Self::Swept { .. } => Fault::External,
         }
     }
 
@@ -266,6 +275,7 @@ impl FileError {
                 "use names without control characters, empty parts, `.` and `..`, at most 200 bytes a part".to_owned()
             }
             Self::Ledger { .. } => "check the store's address, then try again".to_owned(),
+            Self::Swept { .. } => "try again; if it recurs, the writer is slower than `files.grace`".to_owned(),
         }
     }
 

@@ -3,25 +3,38 @@
 //! A [`Location`] is parsed from what a user wrote, checked against [`Access`], and opened by [`FileStores`]. Its files
 //! are found by [`discover`], and [`footer`] reads what a Parquet file tells of itself.
 //!
+//! The deployment's own [`Files`] are announced in a [`Ledger`], written whole or not at all, read with their checksum
+//! verified, and removed by [`sweep`] when no one refers to them.
+//!
 //! The crate reads no clock and no environment, and runs no queries.
 
 mod access;
+mod checksum;
 mod discover;
 mod error;
+mod files;
 mod footer;
+mod ledger;
 mod local;
 mod location;
 mod order;
 mod pattern;
 mod stores;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub use access::{Access, AllowedPlaces};
+pub use checksum::{Checksum, InvalidChecksum};
 pub use discover::{FoundFile, discover};
 pub use error::{Fault, FileError};
+pub use files::{Files, NewId, Owner, Published};
 pub use footer::{ColumnFooter, DeclaredSorting, Footer, footer};
+pub use ledger::{Ledger, MemoryLedger};
 pub use location::{Location, Scheme, Selection};
 pub use order::{compare, greatest, least};
 pub use pattern::Pattern;
 pub use stores::{FileStores, OpenLocation, StoreLimits};
+pub use sweep::{Swept, sweep};
+pub use upload::{Content, Written, content_of, write_atomically};

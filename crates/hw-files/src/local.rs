@@ -23,6 +23,7 @@ use object_store::{
 };
 
 pub(crate) use names::object_path;
+pub(crate) use write::remove_temporaries;
 
 /// Deletions that run at the same time.
 const DELETIONS_MAX: usize = 10;

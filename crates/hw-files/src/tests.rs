@@ -3,6 +3,7 @@
 
 mod access;
 mod discover;
+mod files;
 mod footer;
 mod local;
 mod location;

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,12 @@ use super::{blocking, failed};
 
 /// How the names of temporary files begin. Listings leave them out; only the sweeper looks for them.
 const TEMPORARY: &str = ".hw-tmp-";
+
+/// Temporary files younger than this are never swept.
+const ABANDONED_SECONDS_MIN: i64 = 60;
+
+/// Attempts to make a temporary file.
+const TRIES: usize = 20;
 
 /// Whether a file's name is that of a write under way, or of one that was interrupted.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
@@ -44,7 +50,51 @@ pub(super) fn copy(from: &FilePath, to: &FilePath, keep_existing: bool) -> Resul
     staged.publish(to, &mode).map(drop)
 }
 
-/// A temporary file; removed when it is dropped unpublished.
+/// Removes temporary files below a folder that no living process holds, and counts them. Links are not followed.
+pub(crate) fn remove_temporaries(root: &FilePath) -> u64 {
+    let Some(now) = file_system_time(root) else { return 0 };
+    let mut removed = 0;
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() && is_temporary(&entry.file_name()) => {
+                    removed += u64::from(remove_if_abandoned(&entry.path(), now));
+                }
+                _ => {}
+            }
+        }
+    }
+    removed
+}
+
+/// Now, by the clock that stamps the files there, in seconds since 1970.
+fn file_system_time(folder: &FilePath) -> Option<i64> {
+    let probe = Staged::try_create(folder).ok().flatten()?;
+    Some(probe.file.metadata().ok()?.mtime())
+}
+
+/// A writer holds a lock on its temporary file as long as it lives; the age covers the instant before it has the lock.
+fn remove_if_abandoned(path: &FilePath, now: i64) -> bool {
+    let is_free = |file: File| {
+        let is_old = file
+            .metadata()
+            .is_ok_and(|metadata| now - metadata.mtime() > ABANDONED_SECONDS_MIN);
+        is_old && file.try_lock().is_ok()
+    };
+    File::open(path).is_ok_and(is_free) && std::fs::remove_file(path).is_ok()
+}
+
+/// A folder above that is removed meanwhile, being empty, is no fault: the next try makes it again.
+fn make_folder(folder: &FilePath) -> std::io::Result<()> {
+    match std::fs::create_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A temporary file, locked; removed when it is dropped unpublished.
 #[derive(Debug)]
 struct Staged {
     file: File,
@@ -52,19 +102,38 @@ struct Staged {
 }
 
 impl Staged {
+    /// Tries again where a sweep took the file, or an emptied folder, away in the instant between two steps.
     fn create(target: &FilePath) -> Result<Self> {
         let folder = target.parent().unwrap_or(FilePath::new("/"));
-        let path = folder.join(format!("{TEMPORARY}{}", uuid::Uuid::now_v7().simple()));
-        let create = || OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = match create() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                std::fs::create_dir_all(folder).map_err(|error| failed(error, folder))?;
-                create()
+        let mut outcome = Self::try_create(folder);
+        for _ in 1..TRIES {
+            match outcome {
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    make_folder(folder).map_err(|error| failed(error, folder))?;
+                }
+                _ => break,
             }
-            other => other,
-        };
-        let file = file.map_err(|error| failed(error, target))?;
-        Ok(Self { file, path: Some(path) })
+            outcome = Self::try_create(folder);
+        }
+        match outcome.map_err(|error| failed(error, target))? {
+            Some(staged) => Ok(staged),
+            None => Err(aborted()),
+        }
+    }
+
+    /// `None` if the file was swept before it was locked.
+    fn try_create(folder: &FilePath) -> std::io::Result<Option<Self>> {
+        let path = folder.join(format!("{TEMPORARY}{}", uuid::Uuid::now_v7().simple()));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        match file.lock() {
+            Ok(()) => {}
+            // Nothing is swept there either.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
+        }
+        let is_swept = file.metadata()?.nlink() == 0;
+        Ok((!is_swept).then_some(Self { file, path: Some(path) }))
     }
 
     fn publish(mut self, target: &FilePath, mode: &PutMode) -> Result<PutResult> {
@@ -95,13 +164,22 @@ impl Staged {
     }
 }
 
+impl Staged {
+    /// Takes the file's name away at once, also while a part is still being written.
+    fn remove(&self) {
+        let Some(path) = &self.path else { return };
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::debug!(path = %path.display(), %error, "a temporary file stays for the sweeper");
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Some(path) = self.path.take()
-            && let Err(error) = std::fs::remove_file(&path)
-        {
-            tracing::debug!(path = %path.display(), %error, "a temporary file stays for the sweeper");
-        }
+        self.remove();
     }
 }
 
@@ -166,6 +244,19 @@ impl MultipartUpload for Upload {
     }
 
     async fn abort(&mut self) -> Result<()> {
-        self.staged.take().map(drop).ok_or_else(aborted)
+        let staged = self.staged.take().ok_or_else(aborted)?;
+        blocking(move || {
+            staged.remove();
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(staged) = &self.staged {
+            staged.remove();
+        }
     }
 }
