@@ -511,7 +511,7 @@ impl Controller {
             changes,
             files,
         } = merged;
-        let ending = match self.options.documents.keep(&format!("jobs/{job}"), result).await {
+        let ending = match self.options.documents.keep(job, result).await {
             Ok(result) => JobEnding::Succeeded { result, partial },
             Err(error) => {
                 let message = format!("the result could not be written: {error}");

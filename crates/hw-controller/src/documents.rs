@@ -1,7 +1,7 @@
 //! Results and outcomes that are too large for the store.
 
 use async_trait::async_trait;
-use hw_job::StoredDocument;
+use hw_job::{JobId, StoredDocument};
 use serde_json::Value;
 
 /// Why a document could not be kept or loaded.
@@ -18,11 +18,11 @@ pub enum DocumentError {
 /// Keeps documents of any size. Small ones travel in the store itself.
 #[async_trait]
 pub trait Documents: Send + Sync {
-    /// Keeps a document for `owner` (`jobs/ID`). A file is announced before it is written; whoever refers to it confirms.
+    /// Keeps a document of a job. A file is announced before it is written; whoever refers to it confirms.
     ///
     /// # Errors
     /// [`DocumentError::Files`]; then nothing is kept.
-    async fn keep(&self, owner: &str, document: Value) -> Result<StoredDocument, DocumentError>;
+    async fn keep(&self, job: JobId, document: Value) -> Result<StoredDocument, DocumentError>;
 
     /// The document itself.
     ///
@@ -37,7 +37,7 @@ pub struct InlineDocuments;
 
 #[async_trait]
 impl Documents for InlineDocuments {
-    async fn keep(&self, _owner: &str, document: Value) -> Result<StoredDocument, DocumentError> {
+    async fn keep(&self, _job: JobId, document: Value) -> Result<StoredDocument, DocumentError> {
         Ok(StoredDocument::Inline(document))
     }
 

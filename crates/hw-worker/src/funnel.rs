@@ -1,0 +1,352 @@
+//! Funnel queries as jobs: checked against the table, cut into a task per part, merged into one result document.
+//!
+//! ```text
+//!  table of the catalog:  prepare ─────────────────────────────▶ funnel.part × parts ─▶ (funnel.export) ─▶ result
+//!  files named in the request:  prepare ─▶ funnel.discover ─▶ advance ──▶ the same
+//! ```
+//!
+//! A task carries the expanded query and the parts to read, never an engine's plan. Where groups may straddle parts
+//! there is one task over all parts, and the engine distributes the rows by group.
+
+mod export;
+mod params;
+mod run;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use run::FunnelRunner;
+
+use hw_catalog::{Finding, Groups, Part, Table, TableName};
+use hw_funnel::{Dataset, Partial, Query, TimeValue, Validation};
+use hw_job::{
+    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError, PrepareRequest,
+    Prepared, TaskSpec, TaskView,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use export::{ExportSpec, ExportTarget};
+use params::{Params, Source};
+
+/// Version of the documents that jobs and tasks of this kind carry.
+const FORMAT: u32 = 1;
+
+/// Most tasks that a query is cut into; beyond it a task takes several parts.
+const TASKS_MAX: usize = 1_024;
+
+const DISCOVER: &str = "funnel.discover";
+const PART: &str = "funnel.part";
+const EXPORT: &str = "funnel.export";
+
+/// Runs funnel queries: parameters `{"table", "query", "group"?, "time"?, "export"?}`.
+#[derive(Debug, Clone, Copy)]
+pub struct FunnelKind {
+    /// Number of values that lists per value hold unless the query says otherwise.
+    pub default_top: u64,
+}
+
+/// A funnel job's expanded parameters.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Expanded {
+    format: u32,
+    /// The expanded query document; for files the one given, until their schema is known.
+    query: Value,
+    source: ExpandedSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    export: Option<ExportSpec>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ExpandedSource {
+    Table(Box<Table>),
+    Files(FileSource),
+}
+
+/// Files named in the request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct FileSource {
+    path: String,
+    group: String,
+    time: String,
+    /// The client's working folder; only clients that may read what their user may have one.
+    folder: Option<String>,
+}
+
+/// Parameters of `funnel.part`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct PartTask {
+    parts: Vec<Part>,
+    /// What the job's own parameters do not tell: files are known only after the job was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<FoundQuery>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct FoundQuery {
+    table: Box<Table>,
+    query: Value,
+}
+
+/// Outcome of `funnel.discover`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Discovered {
+    table: Box<Table>,
+    parts: Vec<Part>,
+}
+
+impl JobKind for FunnelKind {
+    fn name(&self) -> &'static str {
+        "funnel"
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        Lifetime::Interactive
+    }
+
+    fn reads(&self, params: &Value) -> Result<Vec<TableName>, Vec<Finding>> {
+        Ok(match Params::parse(params)?.source {
+            Source::Table(name) => vec![name],
+            Source::Files(_) => Vec::new(),
+        })
+    }
+
+    fn prepare(&self, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
+        let params = Params::parse(request.params).map_err(PrepareError::Faults)?;
+        match (&params.source, request.tables.first()) {
+            (Source::Table(_), Some(pinned)) => {
+                let mut table = pinned.table.clone();
+                table.group_column = params.group.clone().or(table.group_column);
+                table.time_column = params.time.clone().or(table.time_column);
+                self.prepare_table(&params, table, &pinned.parts)
+            }
+            (Source::Table(name), None) => Err(PrepareError::Faults(vec![
+                Finding::new("HW-T001", format!("there is no table `{name}`")).at("/table"),
+            ])),
+            (Source::Files(path), _) => prepare_files(&params, path, request),
+        }
+    }
+
+    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
+        let expanded: Expanded = read(job.expanded)?;
+        let tasks_of = |kind: &str| job.tasks.iter().filter(|task| task.kind == kind).collect::<Vec<_>>();
+        let (discovered, parts, exports) = (tasks_of(DISCOVER), tasks_of(PART), tasks_of(EXPORT));
+        if let (ExpandedSource::Files(_), [discovered], []) = (&expanded.source, discovered.as_slice(), parts.as_slice()) {
+            return self.cut_files(&expanded, discovered, job);
+        }
+        let (table, query) = question(&expanded, &parts)?;
+        let dataset = dataset_of(&table).map_err(|finding| input_failure(vec![finding]))?;
+        let query = Query::from_expanded(&query, &dataset).map_err(|error| {
+            Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help())
+        })?;
+        if let (Some(spec), []) = (&expanded.export, exports.as_slice()) {
+            return Ok(Advance::Tasks(vec![export::task(spec, &table, &parts, job.id)?]));
+        }
+        let merged = merge(&query, &parts)?;
+        let stats = stats::stats(job, &table, &parts, &merged);
+        let mut result = answer(job, hw_funnel::result(&query, &merged), stats);
+        let changes = match exports.first() {
+            Some(done) => export::note(done, &mut result)?,
+            None => Vec::<CatalogChange>::new(),
+        };
+        Ok(Advance::Finish(Merged { result, partial: false, changes, files: Vec::new() }))
+    }
+}
+
+impl FunnelKind {
+    fn prepare_table(&self, params: &Params, mut table: Table, parts: &[Part]) -> Result<Prepared, PrepareError> {
+        let (expanded, warnings) = self.check(&params.query, &table).map_err(PrepareError::Faults)?;
+        let identity = format!("{}@{}", table.name, table.version);
+        forget_samples(&mut table);
+        let tasks = cut(&table, parts, None);
+        let fingerprint = params.export.is_none().then(|| fingerprint(&identity, &table, &expanded));
+        let source = ExpandedSource::Table(Box::new(table));
+        let document = Expanded { format: FORMAT, query: expanded, source, export: params.export.clone() };
+        Ok(Prepared { expanded: written(&document), tasks, fingerprint, warnings })
+    }
+
+    /// The expanded query and warnings, or every fault, its pointers beginning at the request.
+    fn check(&self, query: &Value, table: &Table) -> Result<(Value, Vec<Finding>), Vec<Finding>> {
+        let dataset = dataset_of(table).map_err(|finding| vec![finding])?;
+        let validation = validate(query, &dataset, self.default_top);
+        match validation.expanded {
+            Some(expanded) if validation.success => Ok((expanded, located(validation.warnings))),
+            _ => Err(located(validation.findings)),
+        }
+    }
+
+    fn cut_files(&self, expanded: &Expanded, discovered: &TaskView, job: &JobView<'_>) -> Result<Advance, Failure> {
+        let Discovered { table, parts } = read(&discovered.outcome)?;
+        let (query, _) = self.check(&expanded.query, &table).map_err(input_failure)?;
+        let found = FoundQuery { table, query };
+        let mut tasks = cut(&found.table.clone(), &parts, Some(&found));
+        for task in &mut tasks {
+            task.flow = job.id.to_string();
+        }
+        Ok(Advance::Tasks(tasks))
+    }
+}
+
+/// Validation of a document, or of a text that holds one.
+fn validate(query: &Value, dataset: &Dataset, default_top: u64) -> Validation {
+    match query {
+        Value::String(text) => hw_funnel::validate_text(text, Some(dataset)),
+        document => hw_funnel::validate_with_top(document, Some(dataset), default_top),
+    }
+}
+
+/// What funnels need to know of a table, or why they cannot run over it.
+pub(crate) fn dataset_of(table: &Table) -> Result<Dataset, Finding> {
+    let column = |column: &Option<String>, what: &str, flag: &str| {
+        column.clone().ok_or_else(|| {
+            let message = format!("table `{}` has no {what} column", table.name);
+            Finding::new("HW-F005", message).help(format!("name one with `{flag}`, or register the table with one"))
+        })
+    };
+    let time_column = column(&table.time_column, "time", "--time")?;
+    let columns = table.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+    Ok(Dataset {
+        group_column: column(&table.group_column, "group", "--group")?,
+        time_range: time_range(table, &time_column),
+        time_column,
+        columns,
+        unsupported: table.unsupported.iter().map(|column| column.name.clone()).collect(),
+    })
+}
+
+fn time_range(table: &Table, time_column: &str) -> Option<(TimeValue, TimeValue)> {
+    let summary = table.column(time_column)?;
+    let value = |bound: &hw_catalog::Bound| match bound.value {
+        hw_catalog::Scalar::Int(value) => TimeValue::Int(i128::from(value)),
+        hw_catalog::Scalar::UInt(value) => TimeValue::Int(i128::from(value)),
+        hw_catalog::Scalar::Float(value) => TimeValue::Float(value),
+    };
+    Some((value(summary.min.as_ref()?), value(summary.max.as_ref()?)))
+}
+
+/// One task per part, several parts per task where there are very many, one task where groups straddle parts.
+fn cut(table: &Table, parts: &[Part], found: Option<&FoundQuery>) -> Vec<TaskSpec> {
+    let per_task = match table.groups {
+        Groups::Split => parts.len(),
+        Groups::Contained => parts.len().div_ceil(TASKS_MAX),
+    };
+    parts.chunks(per_task.max(1)).map(|parts| part_task(table, parts, found)).collect()
+}
+
+fn part_task(table: &Table, parts: &[Part], found: Option<&FoundQuery>) -> TaskSpec {
+    let affinity = parts.iter().map(|part| format!("{}@{}/{}", table.name, table.version, part.path)).collect();
+    TaskSpec {
+        kind: PART.to_owned(),
+        format: FORMAT,
+        params: written(&PartTask { parts: parts.to_vec(), found: found.cloned() }),
+        needs: Needs::default(),
+        affinity,
+        flow: table.name.to_string(),
+        after: Vec::new(),
+    }
+}
+
+fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
+    let (Some(group), Some(time)) = (params.group.clone(), params.time.clone()) else {
+        let message = format!("files such as `{path}` need a group and a time column");
+        let finding = Finding::new("HW-F005", message).at("/table").help("name them with `group` and `time`");
+        return Err(PrepareError::Faults(vec![finding]));
+    };
+    let source = FileSource { path: path.to_owned(), group, time, folder: request.folder.map(str::to_owned) };
+    let task = TaskSpec {
+        kind: DISCOVER.to_owned(),
+        format: FORMAT,
+        params: Value::Null,
+        needs: Needs::default(),
+        affinity: Vec::new(),
+        flow: request.job.to_string(),
+        after: Vec::new(),
+    };
+    let export = params.export.clone();
+    let document = Expanded { format: FORMAT, query: params.query.clone(), source: ExpandedSource::Files(source), export };
+    Ok(Prepared { expanded: written(&document), tasks: vec![task], fingerprint: None, warnings: Vec::new() })
+}
+
+/// The table and the expanded query that the part tasks answered.
+fn question(expanded: &Expanded, parts: &[&TaskView]) -> Result<(Table, Value), Failure> {
+    if let ExpandedSource::Table(table) = &expanded.source {
+        return Ok((table.as_ref().clone(), expanded.query.clone()));
+    }
+    let first = parts.first().ok_or_else(|| unreadable("a query over files has no part"))?;
+    let PartTask { found, .. } = read(&first.params)?;
+    let found = found.ok_or_else(|| unreadable("a task over files does not tell them"))?;
+    Ok((*found.table, found.query))
+}
+
+/// Merges in the order of the parts, so that sums of floats do not depend on who was faster.
+fn merge(query: &Query, parts: &[&TaskView]) -> Result<Partial, Failure> {
+    let mut merged = Partial::empty(query);
+    for task in parts {
+        let partial = task.outcome.get("partial").unwrap_or(&Value::Null);
+        let partial = Partial::from_json(partial).and_then(|partial| merged.merge(partial));
+        partial.map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
+    }
+    Ok(merged)
+}
+
+fn answer(job: &JobView<'_>, result: Value, stats: Value) -> Value {
+    let mut answer = Map::new();
+    answer.insert("success".to_owned(), json!(true));
+    answer.insert("requestId".to_owned(), json!(crate::request_id(job.id)));
+    if let Value::Object(members) = result {
+        answer.extend(members);
+    }
+    answer.insert("stats".to_owned(), stats);
+    Value::Object(answer)
+}
+
+/// Equal for equal questions about equal data only.
+fn fingerprint(identity: &str, table: &Table, query: &Value) -> String {
+    let question = json!([FORMAT, identity, table.registered_at, table.group_column, table.time_column, query]).to_string();
+    Sha256::digest(question.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Drops what tasks do not need of a table, so that every claim stays small.
+fn forget_samples(table: &mut Table) {
+    for column in &mut table.columns {
+        column.top_values.clear();
+    }
+}
+
+/// The findings as the catalog knows them, with pointers that begin at the request.
+pub(crate) fn located(findings: Vec<hw_funnel::Finding>) -> Vec<Finding> {
+    let located = |finding: hw_funnel::Finding| {
+        let (line, column) = finding.position.unzip();
+        Finding {
+            code: finding.code.to_owned(),
+            kind: finding.kind.name().to_owned(),
+            message: finding.message,
+            pointer: Some(format!("/query{}", finding.pointer)),
+            line: line.and_then(|line| u64::try_from(line).ok()),
+            column: column.and_then(|column| u64::try_from(column).ok()),
+            help: finding.help,
+            ..Finding::default()
+        }
+    };
+    findings.into_iter().map(located).collect()
+}
+
+fn input_failure(findings: Vec<Finding>) -> Failure {
+    let first = findings.first().cloned().unwrap_or_default();
+    Failure { findings, ..Failure::new(ErrorClass::Input, first.code, first.message) }
+}
+
+fn written<T: Serialize>(document: &T) -> Value {
+    serde_json::to_value(document).unwrap_or(Value::Null)
+}
+
+fn read<T: serde::de::DeserializeOwned>(document: &Value) -> Result<T, Failure> {
+    T::deserialize(document).map_err(|error| unreadable(&error.to_string()))
+}
+
+fn unreadable(reason: &str) -> Failure {
+    Failure::new(ErrorClass::Internal, "HW-J023", format!("a document of the job cannot be read: {reason}"))
+        .help("it was written by another version or damaged; run the job again")
+}

@@ -1,0 +1,170 @@
+//! Doing the tasks of funnel jobs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hw_catalog::{Dataset, Groups, Part, Table, TableKind, TableName, TableVersion};
+use hw_files::{Access, FileStores, Location, OpenLocation, Owner, discover, footer};
+use hw_job::{Clock, Failure, JobId};
+use hw_query::{Engine, FunnelPartial, FunnelScan, SessionInput, Tables};
+use hw_store::ClaimedTask;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, FORMAT, FileSource, PART, PartTask, read, written};
+use crate::documents::FileDocuments;
+use crate::runner::{Outcome, TaskRunner};
+use crate::{file_failure, query_failure, tabular};
+
+/// Most files that a query may name.
+const FILES_MAX: usize = 100_000;
+
+/// Does the tasks of funnel jobs: `funnel.discover`, `funnel.part`, `funnel.export`.
+pub struct FunnelRunner {
+    /// The engine that scans.
+    pub engine: Engine,
+    /// The catalog as the engine sees it.
+    pub tables: Arc<dyn Tables>,
+    /// Where files are.
+    pub stores: Arc<FileStores>,
+    /// The files of the deployment.
+    pub documents: Arc<FileDocuments>,
+    /// What clients without a working folder may read.
+    pub access: Access,
+    /// Time, for records.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl TaskRunner for FunnelRunner {
+    fn kinds(&self) -> Vec<(&'static str, u32)> {
+        vec![(DISCOVER, FORMAT), (PART, FORMAT), (EXPORT, FORMAT)]
+    }
+
+    async fn run(&self, task: &ClaimedTask, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
+        match task.kind.as_str() {
+            DISCOVER => self.discover(&read::<Expanded>(&task.job_params)?).await,
+            EXPORT => self.export(&task.params).await,
+            _ => self.part(task).await,
+        }
+    }
+}
+
+impl FunnelRunner {
+    pub(super) fn documents(&self) -> &FileDocuments {
+        &self.documents
+    }
+
+    pub(super) fn stores(&self) -> &FileStores {
+        &self.stores
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.clock.wall().0
+    }
+
+    /// Matches the rows of some parts. Dropping the future cancels the scan.
+    async fn part(&self, task: &ClaimedTask) -> Result<Outcome, Failure> {
+        let started = self.clock.elapsed();
+        let Expanded { query, source, export, .. } = read(&task.job_params)?;
+        let PartTask { parts, found } = read(&task.params)?;
+        let (table, query) = match (source, found) {
+            (_, Some(found)) => (*found.table, found.query),
+            (ExpandedSource::Table(table), None) => (*table, query),
+            (ExpandedSource::Files(_), None) => return Err(super::unreadable("a task over files does not tell them")),
+        };
+        let input = SessionInput { tables: self.tables.clone(), access: Access::Unrestricted, folder: None };
+        let export = export.map(|spec| spec.groups());
+        let scan = FunnelScan { table: Arc::new(table), parts, query, export };
+        let FunnelPartial { mut partial, bytes_read, row_groups_total, row_groups_pruned, columns } =
+            self.engine.session(input).run_funnel(scan).await.map_err(|error| query_failure(&error))?;
+        let groups = match partial.take_groups() {
+            Some(groups) => Some(self.leave_groups(task.id.job, groups).await?),
+            None => None,
+        };
+        let files = groups.iter().map(|published| published.path.clone()).collect();
+        let document = json!({
+            "partial": partial.to_json(),
+            "groups": groups,
+            "columns": columns,
+            "bytesRead": bytes_read,
+            "rowGroupsTotal": row_groups_total,
+            "rowGroupsPruned": row_groups_pruned,
+            "invokeLatency": self.latency(task.id.job),
+            "seconds": self.clock.elapsed().since(started).as_secs_f64(),
+        });
+        Ok(Outcome { document, files })
+    }
+
+    /// Seconds from the request until now, by the wall's clock: for the record only.
+    fn latency(&self, job: JobId) -> f64 {
+        let requested = i64::try_from(job.unix_ms()).unwrap_or(0).saturating_mul(1_000);
+        (self.now().saturating_sub(requested)).max(0) as f64 / 1e6
+    }
+
+    async fn leave_groups(&self, job: JobId, groups: arrow_array::ArrayRef) -> Result<hw_files::Published, Failure> {
+        let field = arrow_schema::Field::new("group", groups.data_type().clone(), true);
+        let schema = Arc::new(arrow_schema::Schema::new(vec![field]));
+        let batch = arrow_array::RecordBatch::try_new(schema, vec![groups]).map_err(|error| tabular::broken(&error))?;
+        let content = tabular::stream(&[batch])?;
+        let owner = Owner::Job(job.to_string());
+        self.documents.files().publish(&owner, "groups.arrow", content).await.map_err(|error| file_failure(&error))
+    }
+
+    /// Finds the files of a request and the schema of the first; nothing is known of where their groups are.
+    async fn discover(&self, expanded: &Expanded) -> Result<Outcome, Failure> {
+        let ExpandedSource::Files(source) = &expanded.source else {
+            return Err(super::unreadable("only requests over files discover any"));
+        };
+        let folder = source.folder.as_deref().map(Path::new);
+        let selection = Location::parse_selection(&source.path, folder).map_err(|error| file_failure(&error))?;
+        let access = if folder.is_some() { &Access::Unrestricted } else { &self.access };
+        let open = self.stores.open_permitted(&selection.location, access).map_err(|error| file_failure(&error))?;
+        let pattern = selection.pattern.as_deref().unwrap_or("*.parquet");
+        let files = discover(&open, pattern, selection.recursive, FILES_MAX).await.map_err(|error| file_failure(&error))?;
+        let first = files.first().ok_or_else(|| super::unreadable("no file was found"))?;
+        let first_footer = footer(&open, first).await.map_err(|error| file_failure(&error))?;
+        let parts: Vec<Part> = files.iter().map(|file| file.to_part(None)).collect();
+        let schema = first_footer.schema.as_ref().clone();
+        let table = found_table(source, &open, pattern, &parts, schema, selection.recursive)?;
+        Ok(Outcome::of(written(&Discovered { table: Box::new(table), parts })))
+    }
+}
+
+fn found_table(
+    source: &FileSource,
+    open: &OpenLocation,
+    pattern: &str,
+    parts: &[Part],
+    schema: arrow_schema::Schema,
+    recursive: bool,
+) -> Result<Table, Failure> {
+    let name = TableName::new("tmp", "files").map_err(|error| super::unreadable(&error.to_string()))?;
+    Ok(Table {
+        name,
+        kind: TableKind::Dataset,
+        version: TableVersion(0),
+        group_column: Some(source.group.clone()),
+        time_column: Some(source.time.clone()),
+        // A single file contains its groups; of several ones nothing is known.
+        groups: if parts.len() == 1 { Groups::Contained } else { Groups::Split },
+        sorted_by: Vec::new(),
+        rows: None,
+        bytes: parts.iter().map(|part| part.bytes).sum(),
+        columns: Vec::new(),
+        unsupported: Vec::new(),
+        dataset: Some(Dataset {
+            location: open.location.base().to_string(),
+            pattern: pattern.to_owned(),
+            recursive,
+            parts: parts.len() as u64,
+            inspected: 0,
+            containment_proven: false,
+        }),
+        registered_at: 0,
+        origin: None,
+        comment: None,
+        schema,
+    })
+}
