@@ -118,7 +118,7 @@ pub enum FileError {
         reason: String,
     },
     /// The file is not the one that was listed or registered.
-    #[error("file `{file}` has changed: {expected} bytes expected, {found} found")]
+    #[error("file `{file}` has changed{}", sizes(*.expected, *.found))]
     Changed {
         /// The file.
         file: String,
@@ -327,6 +327,13 @@ fn found_instead(others: usize, example: &Option<String>, folders: usize) -> Str
         (None, None) => "; it is empty".to_owned(),
         (Some(only), None) | (None, Some(only)) => format!("; it holds {only}"),
         (Some(files), Some(folders)) => format!("; it holds {files}, and {folders}"),
+    }
+}
+
+fn sizes(expected: u64, found: u64) -> String {
+    match expected == found {
+        true => " since it was listed".to_owned(),
+        false => format!(": {expected} bytes expected, {found} found"),
     }
 }
 

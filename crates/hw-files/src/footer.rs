@@ -46,6 +46,8 @@ pub struct ColumnFooter {
     pub dictionary: bool,
     /// Compressed size in bytes.
     pub bytes: u64,
+    /// Uncompressed size in bytes of its largest part in one row group: what reading it takes at least.
+    pub largest_chunk: u64,
 }
 
 /// A column that the writer says the rows are sorted by.

@@ -19,6 +19,7 @@ mod local;
 mod location;
 mod order;
 mod pattern;
+mod read;
 mod stores;
 mod sweep;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use ledger::{Ledger, MemoryLedger};
 pub use location::{Location, Scheme, Selection};
 pub use order::{compare, greatest, least};
 pub use pattern::Pattern;
+pub use read::{ColumnReader, RowGroup};
 pub use stores::{FileStores, OpenLocation, StoreLimits};
 pub use sweep::{Swept, sweep};
 pub use upload::{Content, Written, content_of, write_atomically};

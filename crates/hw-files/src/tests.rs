@@ -8,4 +8,5 @@ mod footer;
 mod local;
 mod location;
 mod pattern;
+mod read;
 mod samples;

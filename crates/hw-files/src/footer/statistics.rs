@@ -7,7 +7,7 @@
 use arrow_schema::{DataType, Schema};
 use hw_catalog::{Bound, Scalar};
 use parquet::basic::Encoding;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
 use super::ColumnFooter;
@@ -68,7 +68,20 @@ fn column(metadata: &ParquetMetaData, name: &str, data_type: &DataType, leaves: 
         bytes: chunks()
             .map(|chunk| u64::try_from(chunk.compressed_size()).unwrap_or_default())
             .sum(),
+        largest_chunk: metadata
+            .row_groups()
+            .iter()
+            .map(|group| decoded_size(group, leaves))
+            .max()
+            .unwrap_or_default(),
     }
+}
+
+fn decoded_size(group: &RowGroupMetaData, leaves: &[usize]) -> u64 {
+    let chunks = leaves.iter().filter_map(|leaf| group.columns().get(*leaf));
+    chunks
+        .map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or_default())
+        .sum()
 }
 
 /// Statistics over all row groups. The range is `None` where unknown, `Some(None)` where there is no value.

@@ -9,8 +9,11 @@ use arrow_schema::{DataType, Field, Schema};
 use expect_test::{Expect, expect};
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::arrow::ArrowWriter;
+use parquet::data_type::{Int64Type, Int96, Int96Type};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 
 use crate::{Footer, footer};
 
@@ -267,6 +270,36 @@ async fn a_footer_beyond_the_first_request_is_fetched() {
         .collect();
     let footer = footer_of(parquet(&[batch(columns)], WriterProperties::default())).await;
     assert_eq!((footer.rows, footer.columns.len()), (1, 3_000));
+}
+
+/// A file as old writers make them: times as INT96, and statistics whose order is not defined.
+fn with_int96() -> Vec<u8> {
+    let schema = parse_message_type("message m { optional int96 at; optional int64 n; }").unwrap();
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut at = group.next_column().unwrap().unwrap();
+    let noon_1970 = Int96::from(vec![0x4b7a_8000, 0x2749, 2_440_588]);
+    at.typed::<Int96Type>()
+        .write_batch(&[noon_1970], Some(&[1, 0]), None)
+        .unwrap();
+    at.close().unwrap();
+    let mut n = group.next_column().unwrap().unwrap();
+    n.typed::<Int64Type>().write_batch(&[7], Some(&[0, 1]), None).unwrap();
+    n.close().unwrap();
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn int96_has_no_bounds() {
+    let footer = footer_of(with_int96()).await;
+    assert!(matches!(footer.schema.field(0).data_type(), DataType::Timestamp(_, _)));
+    expect![[r#"
+        2 rows, 1 row groups
+        at: ?..? nulls 1 dictionary
+        n: 7..7 nulls 1 dictionary
+    "#]]
+    .assert_eq(&told(&footer));
 }
 
 /// Bytes that are no whole Parquet file, and what is told of them.
