@@ -1,0 +1,24 @@
+//! Registering a dataset: which parts are looked at, what is found in one, what the parts say together.
+//!
+//! ```text
+//! parameters ─▶ files ─▶ choose_parts ─▶ inspect (one task per part) ─▶ combine ─▶ Table, documents
+//! ```
+//!
+//! Everything but [`inspect`] is pure. An inspection travels as JSON; the group ids of its part, which may be many,
+//! travel apart as Arrow IPC.
+
+mod choose;
+mod combine;
+mod ids;
+mod inspect;
+mod params;
+mod records;
+#[cfg(test)]
+mod tests;
+
+pub use choose::{SampleLimits, checks_uniqueness, choose_parts};
+pub use combine::{CombineOptions, Combined, PartOutline, combine};
+pub use ids::{GroupIds, InvalidGroupIds};
+pub use inspect::{InspectError, InspectOptions, Inspected, InspectedColumn, PartInspection, PartOrder, inspect};
+pub use params::{RegisterParams, Validation};
+pub use records::{full_schema, info, parts_info, short_schema};

@@ -1,0 +1,219 @@
+//! What the parts say together: one schema, statistics over all, whether groups are contained.
+
+mod columns;
+mod schema;
+mod uniqueness;
+
+use arrow_schema::Schema;
+use hw_catalog::{ColumnSummary, Finding, Groups, Part, UnsupportedColumn};
+use hw_files::{ColumnFooter, Footer, FoundFile};
+use serde::{Deserialize, Serialize};
+
+use super::inspect::{Inspected, PartInspection, PartOrder};
+
+/// What the footer of a part tells, in a form that travels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartOutline {
+    /// Path below the dataset's folder.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Identity of the content where the store gives one.
+    pub etag: Option<String>,
+    /// Last modification: UTC, microseconds since 1970.
+    pub modified_at: i64,
+    /// Number of rows.
+    pub rows: u64,
+    /// Number of row groups.
+    pub row_groups: u64,
+    /// All columns with their Arrow types, in stored order, without metadata.
+    pub schema: Schema,
+    /// Ranges of the columns in the order of the schema, as far as the footer tells them.
+    pub columns: Vec<OutlineColumn>,
+}
+
+/// What a footer tells of one column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutlineColumn {
+    /// Name, exactly as stored.
+    pub name: String,
+    /// Least value.
+    pub min: Option<hw_catalog::Bound>,
+    /// Greatest value.
+    pub max: Option<hw_catalog::Bound>,
+    /// Whether `min` and `max` bound all values; both are absent then only if there is no value.
+    pub bounded: bool,
+    /// Number of null cells.
+    pub null_count: Option<u64>,
+}
+
+impl PartOutline {
+    /// The outline of a part whose footer was read.
+    pub fn of(file: &FoundFile, footer: &Footer) -> Self {
+        Self {
+            path: file.path.clone(),
+            bytes: file.bytes,
+            etag: file.etag.clone(),
+            modified_at: file.modified_at,
+            rows: footer.rows,
+            row_groups: footer.row_groups as u64,
+            schema: schema::without_metadata(&footer.schema),
+            columns: footer.columns.iter().map(OutlineColumn::of).collect(),
+        }
+    }
+
+    /// The catalog's record of the part.
+    pub fn part(&self) -> Part {
+        Part {
+            path: self.path.clone(),
+            bytes: self.bytes,
+            rows: Some(self.rows),
+            etag: self.etag.clone(),
+            modified_at: self.modified_at,
+        }
+    }
+}
+
+impl OutlineColumn {
+    fn of(footer: &ColumnFooter) -> Self {
+        Self {
+            name: footer.name.clone(),
+            min: footer.min.clone(),
+            max: footer.max.clone(),
+            bounded: footer.bounds_known,
+            null_count: footer.null_count,
+        }
+    }
+}
+
+/// How parts are combined.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CombineOptions {
+    /// Number of parts of the dataset.
+    pub parts: usize,
+    /// Column that tells groups apart.
+    pub group: Option<String>,
+    /// Column that orders the rows of a group.
+    pub time: Option<String>,
+    /// Whether groups are to be contained in parts, or may be split.
+    pub groups: Groups,
+    /// Whether it is checked that no group is in two of the inspected parts.
+    pub check_uniqueness: bool,
+    /// Most frequent values kept of a text column.
+    pub top_count: usize,
+    /// Share of the rows below which a value is not kept.
+    pub top_share_min: f64,
+}
+
+impl CombineOptions {
+    /// The usual options for a dataset of so many parts: contained groups, checked, no group and time column.
+    pub fn for_parts(parts: usize) -> Self {
+        Self {
+            parts,
+            group: None,
+            time: None,
+            groups: Groups::Contained,
+            check_uniqueness: true,
+            top_count: 20,
+            top_share_min: 0.01,
+        }
+    }
+}
+
+/// What a table needs to be told of its parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Combined {
+    /// All columns, in the order of the first part.
+    pub schema: Schema,
+    /// Columns that funnels can use, in that order.
+    pub columns: Vec<ColumnSummary>,
+    /// Columns that they cannot use, merged over all inspected parts.
+    pub unsupported: Vec<UnsupportedColumn>,
+    /// Number of rows, if every part was looked at.
+    pub rows: Option<u64>,
+    /// Columns by which every part is sorted, ascending. Empty unless every part was inspected.
+    pub sorted_by: Vec<String>,
+    /// Whether groups are contained in parts, as asked for.
+    pub groups: Groups,
+    /// Whether containment was proven over all parts.
+    pub containment_proven: bool,
+    /// Number of parts inspected.
+    pub inspected: u64,
+    /// What is odd but no fault.
+    pub warnings: Vec<Finding>,
+}
+
+/// Combines inspected parts, and the outlines of others whose footers were read. Parts are taken in the order given,
+/// which should be that of their paths.
+///
+/// Ranges are those of all parts looked at, inspected or outlined; where one of them does not tell, there is none.
+///
+/// # Errors
+/// Every fault: parts whose columns differ in name or type, groups that are in two parts.
+pub fn combine(
+    inspected: &[Inspected],
+    others: &[PartOutline],
+    options: &CombineOptions,
+) -> Result<Combined, Vec<Finding>> {
+    let inspections: Vec<&PartInspection> = inspected.iter().map(|part| &part.inspection).collect();
+    let outlines: Vec<&PartOutline> = inspections.iter().map(|part| &part.outline).chain(others).collect();
+    let mut findings = schema::differences(&outlines);
+    if options.check_uniqueness && options.groups == Groups::Contained {
+        findings.extend(uniqueness::check(inspected, options));
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let complete = outlines.len() == options.parts;
+    let all_inspected = inspected.len() == options.parts;
+    let unsupported = columns::unsupported(&inspections);
+    Ok(Combined {
+        schema: schema::common(&outlines),
+        columns: columns::summaries(&inspections, others, complete, options),
+        unsupported,
+        rows: complete.then(|| outlines.iter().map(|part| part.rows).sum()),
+        sorted_by: if all_inspected {
+            sorted_by(&inspections, options)
+        } else {
+            Vec::new()
+        },
+        groups: options.groups,
+        containment_proven: is_containment_proven(inspected, options),
+        inspected: inspected.len() as u64,
+        warnings: warnings(&inspections),
+    })
+}
+
+/// All parts were compared, or there is only one.
+fn is_containment_proven(inspected: &[Inspected], options: &CombineOptions) -> bool {
+    let compared = options.check_uniqueness && inspected.iter().all(|part| part.ids.is_some());
+    options.groups == Groups::Contained
+        && options.group.is_some()
+        && inspected.len() == options.parts
+        && (compared || options.parts == 1)
+}
+
+fn sorted_by(inspections: &[&PartInspection], options: &CombineOptions) -> Vec<String> {
+    let all = |holds: fn(&PartOrder) -> bool| inspections.iter().all(|part| holds(&part.order));
+    let names: [&Option<String>; 2] = if all(|order| order.by_group_and_time) {
+        [&options.group, &options.time]
+    } else if all(|order| order.by_group) {
+        [&options.group, &None]
+    } else if all(|order| order.by_time) {
+        [&None, &options.time]
+    } else {
+        [&None, &None]
+    };
+    names.into_iter().flatten().cloned().collect()
+}
+
+/// The warnings of all parts, each once.
+fn warnings(inspections: &[&PartInspection]) -> Vec<Finding> {
+    let mut warnings: Vec<Finding> = Vec::new();
+    for warning in inspections.iter().flat_map(|part| &part.warnings) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    warnings
+}
