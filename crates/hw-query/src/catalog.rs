@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, Session, TableProvider};
 use datafusion::common::DataFusionError;
 use datafusion::common::TableReference;
-use datafusion::datasource::ViewTable;
+use datafusion::datasource::{TableType, ViewTable};
 use datafusion::execution::SessionState;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -49,6 +49,22 @@ pub(crate) struct StatementCatalog {
     own: Weak<Self>,
 }
 
+/// Breaks the cycle between a catalog and the state that refers to it when the statement is done.
+#[derive(Debug)]
+pub(crate) struct OpenCatalog(Arc<StatementCatalog>);
+
+impl OpenCatalog {
+    pub(crate) fn catalog(&self) -> &Arc<StatementCatalog> {
+        &self.0
+    }
+}
+
+impl Drop for OpenCatalog {
+    fn drop(&mut self) {
+        *locked(&self.0.state) = None;
+    }
+}
+
 /// Schema and name.
 type Key = (String, String);
 
@@ -78,14 +94,11 @@ impl StatementCatalog {
         })
     }
 
-    /// Lets views be planned with `state`. The cycle is broken by [`StatementCatalog::close`].
-    pub(crate) fn plan_views_with(&self, state: &SessionState) {
+    /// Lets views be planned with `state` as long as the answer is held. Views are met while planning, and while
+    /// `information_schema` is read.
+    pub(crate) fn open(self: &Arc<Self>, state: &SessionState) -> OpenCatalog {
         *locked(&self.state) = Some(state.clone());
-    }
-
-    /// Forgets the state that views are planned with, and so the cycle between it and this catalog.
-    pub(crate) fn close(&self) {
-        *locked(&self.state) = None;
+        OpenCatalog(Arc::clone(self))
     }
 
     /// The versions of the tables that were looked up, by name.
@@ -309,12 +322,19 @@ fn sql_name(name: &TableName) -> String {
     }
 }
 
+/// What is wrong with the innermost view that is broken. Places within it mean nothing in the statement.
 fn broken_view(stored: &StoredTable, faults: &[StatementFault]) -> StatementFault {
-    let first = faults.first();
-    let words = first.map(|fault| fault.message.as_str()).unwrap_or_default();
-    let message = format!("view `{}` no longer works: {words}", stored.table.name);
-    let kind = first.map_or(StatementFaultKind::Meaning, |fault| fault.kind);
-    StatementFault::new(kind, message)
+    let Some(first) = faults.first() else {
+        return StatementFault::new(
+            StatementFaultKind::Meaning,
+            format!("view `{}` is empty", stored.table.name),
+        );
+    };
+    if first.message.starts_with("view `") {
+        return first.clone().at(None);
+    }
+    let message = format!("view `{}` no longer works: {}", stored.table.name, first.message);
+    StatementFault::new(first.kind, message)
 }
 
 impl CatalogProviderList for StatementCatalog {
@@ -376,10 +396,35 @@ impl SchemaProvider for Schema {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
         let key = self.key(name);
         let found = locked(&self.catalog.found).get(&key).cloned();
-        match found {
-            Some(table) => Ok(Some(table)),
-            None => Ok(self.catalog.stored(&key, 0).await?),
+        if found.is_some() {
+            return Ok(found);
         }
+        match self.catalog.stored(&key, 0).await {
+            Ok(table) => Ok(table),
+            // Only listings ask for what the statement does not name; a broken view must not break them.
+            Err(QueryError::Statement(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Told from the catalog alone: a listing plans no view.
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>, DataFusionError> {
+        let Ok(name) = TableName::new(&self.name, name) else {
+            return Ok(None);
+        };
+        let stored = self
+            .catalog
+            .input
+            .tables
+            .table(&name)
+            .await
+            .map_err(QueryError::Catalog)?;
+        Ok(stored.map(|stored| match stored.table.kind {
+            TableKind::View => TableType::View,
+            TableKind::Bucket | TableKind::Dataset | TableKind::Lake | TableKind::Mirror | TableKind::Managed => {
+                TableType::Base
+            }
+        }))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -260,14 +260,22 @@ pub enum PartWrong {
     /// The file is no readable Parquet file.
     #[error("is not readable as Parquet: {0}")]
     Unreadable(String),
-    /// A column is missing or of another type.
-    #[error("has column `{column}` as {found}, it was registered as {registered}")]
-    Schema {
+    /// A registered column is not in the file.
+    #[error("has no column `{column}`, it was registered with one of type {registered}")]
+    ColumnMissing {
         /// The column.
         column: String,
         /// Its registered type.
         registered: String,
-        /// Its type in the file, or `missing`.
+    },
+    /// A column has another type.
+    #[error("has column `{column}` as {found}, it was registered as {registered}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// Its registered type.
+        registered: String,
+        /// Its type in the file.
         found: String,
     },
 }

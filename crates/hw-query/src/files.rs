@@ -237,7 +237,11 @@ fn of_name(error: &FileError) -> QueryError {
             hw_files::Fault::Input | hw_files::Fault::Data => StatementFaultKind::FileNotFound,
         },
     };
-    StatementFault::new(kind, error.to_string()).help(error.help()).into()
+    let help = match error {
+        FileError::NoFiles { .. } => "check the wildcard; `**/` before it searches sub-folders too".to_owned(),
+        _ => error.help(),
+    };
+    StatementFault::new(kind, error.to_string()).help(help).into()
 }
 
 fn no_columns(text: &str) -> StatementFault {

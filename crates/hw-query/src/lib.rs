@@ -25,13 +25,19 @@ mod spill;
 mod statement;
 mod stores;
 mod tables;
+#[cfg(test)]
+mod testing;
+mod yielding;
 
 pub use counters::Summary;
 pub use engine::{Engine, EngineConfig, MemoryUse};
 pub use error::{
     ERROR_CODES, Fault, PartFault, PartWrong, Place, QueryError, StatementFault, StatementFaultKind, caret,
 };
-pub use rows::{Canceller, DuplicateColumn, RowStream, Rows, SummaryHandle};
+pub use rows::{
+    DuplicateColumn, EncodedRows, ErrorDocument, LineEnd, RowFormat, RowStream, Rows, SummaryHandle, encode,
+};
+pub use run::Canceller;
 pub use session::{Session, SessionInput};
 pub use statement::{SQL_BYTES_MAX, Statement, split_statements};
 pub use tables::{CatalogFault, StoredTable, Tables};

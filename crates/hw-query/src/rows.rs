@@ -1,9 +1,16 @@
 //! The answer of a statement: a stream of batches, and its encodings for the API.
 
+mod cells;
+mod csv;
+mod encode;
+mod ipc;
+mod json;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use arrow_array::RecordBatch;
@@ -13,8 +20,11 @@ use hw_catalog::{Finding, TableName, TableVersion};
 use tokio::sync::mpsc;
 
 use crate::counters::{Counters, Summary};
+use crate::engine::Engine;
 use crate::error::QueryError;
-use crate::run::{AbortOnDrop, Head};
+use crate::run::{AbortOnDrop, Canceller, Head};
+
+pub use encode::{EncodedRows, ErrorDocument, LineEnd, RowFormat, encode};
 
 /// The answer of a statement, not computed yet.
 ///
@@ -29,6 +39,7 @@ pub struct Rows {
     pub pinned: Vec<(TableName, TableVersion)>,
     /// What was read so far; complete when the stream has ended.
     pub summary: SummaryHandle,
+    engine: Engine,
 }
 
 /// Reads the counters of a statement while and after it runs.
@@ -39,21 +50,6 @@ impl SummaryHandle {
     /// What was read so far.
     pub fn read(&self) -> Summary {
         self.0.summary()
-    }
-}
-
-/// Ends a statement from outside. Dropping the handle does nothing.
-#[derive(Debug, Clone)]
-pub struct Canceller {
-    task: tokio::task::AbortHandle,
-    cancelled: Arc<AtomicBool>,
-}
-
-impl Canceller {
-    /// Stops the statement within one batch; its stream then ends with [`QueryError::Cancelled`].
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
-        self.task.abort();
     }
 }
 
@@ -86,14 +82,14 @@ impl DuplicateColumn {
 }
 
 impl Rows {
-    pub(crate) fn new(head: Head, receiver: mpsc::Receiver<Message>, task: AbortOnDrop) -> Self {
+    pub(crate) fn new(engine: Engine, head: Head, receiver: mpsc::Receiver<Message>, task: AbortOnDrop) -> Self {
         Self {
             schema: head.schema,
             pinned: head.pinned,
             summary: SummaryHandle(head.counters),
+            engine,
             stream: RowStream {
                 receiver,
-                cancelled: Arc::default(),
                 ended: false,
                 task,
             },
@@ -102,10 +98,7 @@ impl Rows {
 
     /// A handle that cancels the statement while its stream is being read elsewhere.
     pub fn canceller(&self) -> Canceller {
-        Canceller {
-            task: self.stream.task.0.clone(),
-            cancelled: Arc::clone(&self.stream.cancelled),
-        }
+        self.stream.task.0.clone()
     }
 
     /// The names that several columns bear, in the order of their first columns. JSON objects cannot hold them.
@@ -157,7 +150,6 @@ pub(crate) enum Message {
 #[derive(Debug)]
 pub struct RowStream {
     receiver: mpsc::Receiver<Message>,
-    cancelled: Arc<AtomicBool>,
     ended: bool,
     task: AbortOnDrop,
 }
@@ -169,7 +161,7 @@ impl Stream for RowStream {
         if self.ended {
             return Poll::Ready(None);
         }
-        if self.cancelled.load(Ordering::Acquire) {
+        if self.task.0.is_cancelled() {
             self.ended = true;
             return Poll::Ready(Some(Err(QueryError::Cancelled)));
         }
@@ -179,7 +171,7 @@ impl Stream for RowStream {
             Some(Message::Batch(batch)) => Some(Ok(batch)),
             Some(Message::Failed(error)) => Some(Err(error)),
             Some(Message::End) => None,
-            None if self.cancelled.load(Ordering::Acquire) => Some(Err(QueryError::Cancelled)),
+            None if self.task.0.is_cancelled() => Some(Err(QueryError::Cancelled)),
             None => Some(Err(QueryError::internal("the query ended unexpectedly"))),
         })
     }

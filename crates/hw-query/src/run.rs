@@ -11,8 +11,11 @@
 use std::sync::{Arc, Mutex};
 
 use arrow_schema::{Schema, SchemaRef};
+use datafusion::catalog::CatalogProviderList;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -21,8 +24,9 @@ use futures::StreamExt;
 use hw_catalog::{TableName, TableVersion};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 
-use crate::catalog::{Names, StatementCatalog};
+use crate::catalog::{Names, OpenCatalog, StatementCatalog};
 use crate::counters::Counters;
 use crate::engine::Engine;
 use crate::error::{QueryError, classify, from_execution};
@@ -31,6 +35,7 @@ use crate::rows::{Message, Rows};
 use crate::session::{SessionInput, current};
 use crate::setting;
 use crate::statement::{self, CheckedStatement, StatementKind};
+use crate::yielding::{CancelFlag, let_joins_yield};
 
 /// Batches that are computed before their reader asks for them.
 const BATCHES_AHEAD: usize = 2;
@@ -42,6 +47,8 @@ pub(crate) struct Work {
     pub(crate) options: Arc<Mutex<SessionConfig>>,
     pub(crate) sql: String,
     pub(crate) params: Vec<Value>,
+    /// Set when nobody waits for the statement any more.
+    pub(crate) cancelled: CancelFlag,
 }
 
 /// A statement that was planned.
@@ -52,6 +59,7 @@ pub(crate) struct Planned {
     pub(crate) context: Arc<TaskContext>,
     pub(crate) pinned: Vec<(TableName, TableVersion)>,
     pub(crate) counters: Arc<Counters>,
+    _open: OpenCatalog,
 }
 
 /// What a reader gets before the first row.
@@ -66,21 +74,49 @@ pub(crate) async fn start(work: Work) -> Result<Rows, QueryError> {
     let (head_sender, head) = oneshot::channel();
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let engine = work.engine.clone();
-    let task = AbortOnDrop(engine.spawn(run(work, head_sender, sender))?.abort_handle());
+    let cancelled = work.cancelled.clone();
+    let task = engine.spawn(run(work, head_sender, sender))?.abort_handle();
+    let task = AbortOnDrop(Canceller { task, cancelled });
     match head.await {
-        Ok(Ok(head)) => Ok(Rows::new(head, receiver, task)),
+        Ok(Ok(head)) => Ok(Rows::new(engine, head, receiver, task)),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(QueryError::internal("planning ended unexpectedly")),
     }
 }
 
-/// Stops the task when its reader is gone.
+/// Stops the statement when its reader is gone.
 #[derive(Debug)]
-pub(crate) struct AbortOnDrop(pub(crate) tokio::task::AbortHandle);
+pub(crate) struct AbortOnDrop(pub(crate) Canceller);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.cancel();
+    }
+}
+
+/// Ends a statement from outside. Dropping the handle does nothing.
+#[derive(Debug, Clone)]
+pub struct Canceller {
+    task: AbortHandle,
+    cancelled: CancelFlag,
+}
+
+impl Canceller {
+    pub(crate) fn new(task: AbortHandle) -> Self {
+        Self {
+            task,
+            cancelled: CancelFlag::default(),
+        }
+    }
+
+    /// Stops the statement within one batch; its stream then ends with [`QueryError::Cancelled`].
+    pub fn cancel(&self) {
+        self.cancelled.set();
+        self.task.abort();
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.is_set()
     }
 }
 
@@ -106,10 +142,10 @@ async fn run(work: Work, head: oneshot::Sender<Result<Head, QueryError>>, rows: 
 /// Sends batches until there are none, one fails, or the reader is gone.
 async fn pump(work: &Work, planned: Planned, rows: &mpsc::Sender<Message>) -> Message {
     let failed = |error| Message::Failed(from_execution(error, work.engine.limits()));
-    let Some(plan) = planned.plan else {
+    let Some(plan) = &planned.plan else {
         return Message::End;
     };
-    let mut stream = match execute_stream(plan, planned.context) {
+    let mut stream = match execute_stream(Arc::clone(plan), Arc::clone(&planned.context)) {
         Ok(stream) => stream,
         Err(error) => return failed(error),
     };
@@ -139,19 +175,18 @@ pub(crate) async fn plan(
     let values = params::values(&work.params, &checked.placeholders)?;
     let catalog = StatementCatalog::new(work.engine.clone(), work.input.clone());
     let state = state_for(work, &catalog);
-    catalog.plan_views_with(&state);
-    let planned = plan_checked(work, checked, values, &state, &catalog).await;
-    catalog.close();
-    planned
+    let open = catalog.open(&state);
+    plan_checked(work, checked, values, &state, open).await
 }
 
 async fn plan_checked(
     work: &Work,
     checked: CheckedStatement,
-    values: Vec<datafusion::common::ScalarValue>,
+    values: Vec<ScalarValue>,
     state: &SessionState,
-    catalog: &Arc<StatementCatalog>,
+    open: OpenCatalog,
 ) -> Result<Planned, QueryError> {
+    let catalog = open.catalog();
     let limits = work.engine.limits();
     catalog.resolve(&Names::of(&checked, state)?, 0).await?;
     let kind = checked.kind;
@@ -166,25 +201,24 @@ async fn plan_checked(
     drop(parsed);
     if kind == StatementKind::Setting {
         setting::apply(&logical, &work.options, work.engine.threads())?;
-        return Ok(nothing(state, catalog, work));
+        return Ok(nothing(state, open));
     }
     let failed = |error| classify(error, &work.sql, limits);
     let logical = with_values(logical, values).map_err(failed)?;
     read_only().verify_plan(&logical).map_err(failed)?;
     let plan = state.create_physical_plan(&logical).await.map_err(failed)?;
+    let plan = let_joins_yield(plan, &work.cancelled).map_err(failed)?;
     Ok(Planned {
         schema: plan.schema(),
         plan: Some(plan),
-        context: task_context(state, catalog, &work.engine),
+        context: state.task_ctx(),
         pinned: catalog.pinned(),
         counters: Arc::clone(&catalog.counters),
+        _open: open,
     })
 }
 
-fn with_values(
-    plan: LogicalPlan,
-    values: Vec<datafusion::common::ScalarValue>,
-) -> Result<LogicalPlan, datafusion::common::DataFusionError> {
+fn with_values(plan: LogicalPlan, values: Vec<ScalarValue>) -> Result<LogicalPlan, DataFusionError> {
     match values.is_empty() {
         true => Ok(plan),
         false => plan.with_param_values(values),
@@ -199,33 +233,37 @@ fn read_only() -> SQLOptions {
         .with_allow_statements(false)
 }
 
-fn nothing(state: &SessionState, catalog: &Arc<StatementCatalog>, work: &Work) -> Planned {
+fn nothing(state: &SessionState, open: OpenCatalog) -> Planned {
     Planned {
         schema: Arc::new(Schema::empty()),
         plan: None,
-        context: task_context(state, catalog, &work.engine),
+        context: state.task_ctx(),
         pinned: Vec::new(),
-        counters: Arc::clone(&catalog.counters),
+        counters: Arc::clone(&open.catalog().counters),
+        _open: open,
     }
 }
 
 /// The engine's state with the session's options and the statement's catalog.
 pub(crate) fn state_for(work: &Work, catalog: &Arc<StatementCatalog>) -> SessionState {
-    let mut state = work.engine.template().clone();
-    *state.config_mut() = current(&work.options);
-    state.register_catalog_list(Arc::clone(catalog) as Arc<dyn datafusion::catalog::CatalogProviderList>);
+    let list: Arc<dyn CatalogProviderList> = Arc::clone(catalog) as Arc<_>;
+    // Built anew, not only changed: functions such as `now` take the session's time zone when they are registered.
+    let mut state = SessionStateBuilder::new_from_existing(work.engine.template().clone())
+        .with_config(current(&work.options))
+        .with_catalog_list(list)
+        .with_runtime_env(runtime_for(catalog, &work.engine))
+        .build();
     state.mark_start_execution();
     state
 }
 
 /// The engine's pool, disk and caches with the statement's stores.
-pub(crate) fn task_context(state: &SessionState, catalog: &StatementCatalog, engine: &Engine) -> Arc<TaskContext> {
+fn runtime_for(catalog: &StatementCatalog, engine: &Engine) -> Arc<RuntimeEnv> {
     let shared = engine.runtime();
-    let runtime = RuntimeEnv {
+    Arc::new(RuntimeEnv {
         memory_pool: Arc::clone(&shared.memory_pool),
         disk_manager: Arc::clone(&shared.disk_manager),
         cache_manager: Arc::clone(&shared.cache_manager),
         object_store_registry: Arc::clone(&catalog.stores) as Arc<_>,
-    };
-    Arc::new(TaskContext::from(state).with_runtime(Arc::new(runtime)))
+    })
 }

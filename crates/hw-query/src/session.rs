@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::rows::Rows;
 use crate::run;
+use crate::yielding::CancelFlag;
 
 /// What a session sees.
 #[derive(Clone)]
@@ -53,6 +54,7 @@ impl Session {
             options: Arc::clone(&self.options),
             sql: sql.to_owned(),
             params: params.to_vec(),
+            cancelled: CancelFlag::default(),
         };
         run::start(work).await
     }
@@ -62,3 +64,6 @@ impl Session {
 pub(crate) fn current(options: &Mutex<SessionConfig>) -> SessionConfig {
     options.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
+
+#[cfg(test)]
+mod tests;

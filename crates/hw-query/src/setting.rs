@@ -48,14 +48,14 @@ pub(crate) fn apply(plan: &LogicalPlan, options: &Mutex<SessionConfig>, threads:
             changed
                 .options_mut()
                 .set(&set.variable, &set.value)
-                .map_err(|error| bad_value(&error))?;
+                .map_err(|error| bad_value(&set.variable, &error))?;
         }
         LogicalPlan::Statement(Statement::ResetVariable(reset)) => {
             check_name(&reset.variable)?;
             changed
                 .options_mut()
                 .reset(&reset.variable)
-                .map_err(|error| bad_value(&error))?;
+                .map_err(|error| bad_value(&reset.variable, &error))?;
         }
         _ => return Err(fault("only SET and RESET change options".to_owned()).into()),
     }
@@ -97,8 +97,12 @@ fn check_sizes(config: &SessionConfig, threads: usize) -> Result<(), QueryError>
     Ok(())
 }
 
-fn bad_value(error: &DataFusionError) -> QueryError {
-    let text = error.strip_backtrace();
-    let words = text.split_once(": ").map_or(text.as_str(), |(_, words)| words);
-    fault(lower_first(words.lines().next().unwrap_or_default())).into()
+fn bad_value(name: &str, error: &DataFusionError) -> QueryError {
+    let text = match error.find_root() {
+        DataFusionError::Configuration(words) => words.clone(),
+        other => other.strip_backtrace(),
+    };
+    let words = text.lines().next().unwrap_or_default();
+    let words = words.rsplit_once("External error: ").map_or(words, |(_, inner)| inner);
+    fault(format!("`{name}` does not take this value: {}", lower_first(words))).into()
 }

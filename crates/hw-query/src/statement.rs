@@ -17,7 +17,7 @@ mod guard;
 mod kind;
 mod script;
 
-pub(crate) use guard::functions_called;
+pub(crate) use guard::{Call, functions_called};
 pub(crate) use kind::StatementKind;
 pub use script::{Statement, split_statements};
 

@@ -42,16 +42,14 @@ pub(crate) fn from_execution(error: DataFusionError, limits: &Limits) -> QueryEr
             None => QueryError::internal("an empty collection of errors"),
         },
         DataFusionError::ResourcesExhausted(detail) => exhausted(&detail, limits),
-        DataFusionError::ArrowError(error, _) => from_arrow(&error),
+        DataFusionError::ArrowError(error, _) => from_arrow(&error, limits),
         DataFusionError::ParquetError(error) => QueryError::Data {
             message: parquet_words(&error),
         },
         DataFusionError::ObjectStore(error) => QueryError::Storage {
             message: innermost(error.as_ref()),
         },
-        DataFusionError::IoError(error) => QueryError::Storage {
-            message: error.to_string(),
-        },
+        DataFusionError::IoError(error) => from_io(&error, limits),
         DataFusionError::Execution(message)
         | DataFusionError::Plan(message)
         | DataFusionError::NotImplemented(message)
@@ -76,7 +74,7 @@ fn from_shared(error: &DataFusionError, limits: &Limits) -> QueryError {
     let words = |text: &String| lower_first(first_line(text));
     match error.find_root() {
         DataFusionError::ResourcesExhausted(detail) => exhausted(detail, limits),
-        DataFusionError::ArrowError(error, _) => from_arrow(error),
+        DataFusionError::ArrowError(error, _) => from_arrow(error, limits),
         DataFusionError::ParquetError(error) => QueryError::Data {
             message: parquet_words(error),
         },
@@ -86,9 +84,7 @@ fn from_shared(error: &DataFusionError, limits: &Limits) -> QueryError {
         DataFusionError::ObjectStore(error) => QueryError::Storage {
             message: innermost(error.as_ref()),
         },
-        DataFusionError::IoError(error) => QueryError::Storage {
-            message: error.to_string(),
-        },
+        DataFusionError::IoError(error) => from_io(error, limits),
         other => QueryError::internal(first_line(&other.strip_backtrace())),
     }
 }
@@ -188,6 +184,7 @@ fn syntax(error: &ParserError, sql: &str) -> StatementFault {
     match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
             let (message, place) = split_place(text, sql);
+            let place = place.or_else(|| message.ends_with("found: EOF").then(|| Place::end_of(sql)));
             StatementFault::new(StatementFaultKind::Syntax, lower_first(message)).at(place)
         }
         ParserError::RecursionLimitExceeded => {
@@ -229,26 +226,31 @@ fn column_fault(error: &SchemaError) -> StatementFault {
 
 /// Proposes the column meant, first one that differs in case alone, else lists what there is.
 fn column_help(field: &Column, valid: &[Column]) -> String {
+    let shown = |found: &Column| shown_as(found, field, valid);
     let same_but_case = valid
         .iter()
         .find(|other| other.name.to_lowercase() == field.name.to_lowercase());
     if let Some(found) = same_but_case.filter(|found| found.name != field.name) {
-        return format!(
-            "did you mean `{}`? names without double quotes are folded to lower case",
-            found.quoted_flat_name()
-        );
+        let found = shown(found);
+        return format!("did you mean `{found}`? names without double quotes are folded to lower case");
     }
-    if let Some(found) = same_but_case {
-        return format!("did you mean `{}`?", found.quoted_flat_name());
+    let near = || {
+        let name = closest(&field.name, valid.iter().map(|column| column.name.as_str()))?;
+        valid.iter().find(|column| column.name == name)
+    };
+    match same_but_case.or_else(near) {
+        Some(found) => format!("did you mean `{}`?", shown(found)),
+        None => list_of(valid.iter().map(shown)),
     }
-    if let Some(name) = closest(&field.name, valid.iter().map(|column| column.name.as_str())) {
-        let found = valid.iter().find(|column| column.name == name);
-        return format!(
-            "did you mean `{}`?",
-            found.map_or_else(|| name.to_owned(), Column::quoted_flat_name)
-        );
+}
+
+/// A column as the statement would name it: with its table only where that was asked for or is needed.
+fn shown_as(found: &Column, asked: &Column, valid: &[Column]) -> String {
+    let is_alone = valid.iter().filter(|other| other.name == found.name).count() == 1;
+    match asked.relation.is_none() && is_alone {
+        true => Column::new_unqualified(&found.name).quoted_flat_name(),
+        false => found.quoted_flat_name(),
     }
-    list_of(valid.iter().map(Column::quoted_flat_name))
 }
 
 fn list_of(names: impl ExactSizeIterator<Item = String>) -> String {
@@ -261,26 +263,54 @@ fn list_of(names: impl ExactSizeIterator<Item = String>) -> String {
     }
 }
 
+/// Planning errors come as text. The ones that users meet most are told in our words.
 fn plan_fault(message: &str) -> StatementFault {
     use StatementFaultKind::{Column, Meaning, UnknownFunction, UnknownTable};
-    let first = first_line(message);
+    let message = without_prefixes(message);
+    let new = StatementFault::new;
     if let Some(name) = between(message, "Invalid function '", "'") {
-        let fault = StatementFault::new(UnknownFunction, format!("there is no function `{name}`"));
-        return match between(message, "Did you mean '", "'") {
-            Some(meant) => fault.help(format!("did you mean `{meant}`? `SHOW FUNCTIONS` lists all")),
-            None => fault.help("`SHOW FUNCTIONS` lists all"),
-        };
+        return new(UnknownFunction, format!("there is no function `{name}`"));
     }
     if let Some(name) = between(message, "table function '", "'") {
-        return StatementFault::new(UnknownFunction, format!("there is no table function `{name}`"));
+        return new(UnknownFunction, format!("there is no table function `{name}`"));
     }
     if let Some(name) = between(message, "table '", "' not found") {
-        return StatementFault::new(UnknownTable, format!("there is no table `{name}`"));
+        return new(UnknownTable, format!("there is no table `{name}`"));
     }
     if message.starts_with("Projections require unique expression names") {
-        return StatementFault::new(Column, lower_first(first)).help("give each column a name of its own with AS");
+        let name = between(message, " AS ", "\"").or_else(|| between(message, "expression \"", "\""));
+        return new(
+            Column,
+            format!("two columns of SELECT are named `{}`", name.unwrap_or_default()),
+        )
+        .help("give each column a name of its own with AS");
     }
-    StatementFault::new(Meaning, lower_first(first))
+    if let Some(column) = between(message, "column \"", "\" must appear in the GROUP BY") {
+        return new(
+            Meaning,
+            format!("column `{column}` must stand in GROUP BY or within an aggregate function"),
+        );
+    }
+    if let Some(name) = between(message, "Function '", "' failed to match any signature") {
+        let given = between(message, "but received ", " (DataType").unwrap_or("these types");
+        return new(Meaning, format!("the function `{name}` does not take {given}"));
+    }
+    new(Meaning, lower_first(first_line(message)))
+}
+
+/// Errors that were wrapped as text bear the names of their kinds.
+fn without_prefixes(message: &str) -> &str {
+    const PREFIXES: [&str; 4] = [
+        "Error during planning: ",
+        "Internal error: ",
+        "Execution error: ",
+        "type_coercion\ncaused by\n",
+    ];
+    let mut rest = message;
+    while let Some(next) = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)) {
+        rest = next;
+    }
+    rest
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
@@ -294,11 +324,9 @@ fn place_of(diagnostic: &Diagnostic, sql: &str) -> Option<Place> {
         .and_then(|span| Place::of(sql, span.start.line, span.start.column))
 }
 
+/// Notes are left out: they belong to places of their own, and say little without them.
 fn add_help(diagnostic: &Diagnostic, faults: &mut [StatementFault]) {
-    let words = diagnostic.helps.iter().map(|help| help.message.as_str());
-    let words: Vec<&str> = words
-        .chain(diagnostic.notes.iter().map(|note| note.message.as_str()))
-        .collect();
+    let words: Vec<&str> = diagnostic.helps.iter().map(|help| help.message.as_str()).collect();
     if words.is_empty() {
         return;
     }
@@ -307,22 +335,37 @@ fn add_help(diagnostic: &Diagnostic, faults: &mut [StatementFault]) {
     }
 }
 
-/// The engine uses one kind for both limits; spilling is told by its words.
+/// The engine uses one kind of error for both limits; spilling is told by its words. Where nothing may be spilled, it
+/// is the memory that is used up.
 fn exhausted(detail: &str, limits: &Limits) -> QueryError {
-    let words = first_line(detail);
-    if words.contains("spilling process") || words.contains("disk space") || words.contains("Disk") {
+    let words = lower_first(first_line(detail));
+    // What follows names settings of the engine's, which users do not have.
+    let words = words.split(". ").next().unwrap_or_default().to_owned();
+    if is_about_spilling(&words) && limits.spill > 0 {
         return QueryError::Spill {
             limit: limits.spill,
-            detail: lower_first(words),
+            detail: words,
         };
     }
     QueryError::Memory {
         limit: limits.memory,
-        detail: lower_first(words),
+        detail: words,
     }
 }
 
-fn from_arrow(error: &ArrowError) -> QueryError {
+fn is_about_spilling(words: &str) -> bool {
+    words.contains("spilling process") || words.contains("DiskManager")
+}
+
+fn from_io(error: &std::io::Error, limits: &Limits) -> QueryError {
+    let words = error.to_string();
+    match is_about_spilling(&words) {
+        true => exhausted(&words, limits),
+        false => QueryError::Storage { message: words },
+    }
+}
+
+fn from_arrow(error: &ArrowError, limits: &Limits) -> QueryError {
     let message = match error {
         ArrowError::DivideByZero => "division by zero".to_owned(),
         ArrowError::CastError(text)
@@ -334,11 +377,7 @@ fn from_arrow(error: &ArrowError) -> QueryError {
         | ArrowError::SchemaError(text)
         | ArrowError::InvalidArgumentError(text)
         | ArrowError::ParquetError(text) => lower_first(first_line(text)),
-        ArrowError::IoError(text, _) => {
-            return QueryError::Storage {
-                message: lower_first(first_line(text)),
-            };
-        }
+        ArrowError::IoError(_, error) => return from_io(error, limits),
         other => lower_first(first_line(&other.to_string())),
     };
     QueryError::Data { message }

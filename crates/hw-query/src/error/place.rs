@@ -40,6 +40,18 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The place behind the last character.
+    pub(crate) fn end_of(sql: &str) -> Self {
+        let last_line = sql.rsplit('\n').next().unwrap_or_default();
+        Self {
+            line: sql.matches('\n').count() as u64 + 1,
+            column: last_line.chars().count() as u64 + 1,
+            offset: sql.len() as u64,
+        }
+    }
+}
+
 /// Characters of a line that are shown around a fault.
 const CARET_WIDTH: usize = 100;
 

@@ -216,13 +216,17 @@ impl Check {
 /// are not part of the table.
 fn first_difference(registered: &Schema, found: &Schema) -> Option<PartWrong> {
     registered.fields().iter().find_map(|field| {
-        let there = found.column_with_name(field.name()).map(|(_, field)| field.data_type());
-        let same = there.is_some_and(|there| plain(there) == plain(field.data_type()));
-        (!same).then(|| PartWrong::Schema {
-            column: field.name().clone(),
-            registered: field.data_type().to_string(),
-            found: there.map_or_else(|| "missing".to_owned(), ToString::to_string),
-        })
+        let column = field.name().clone();
+        let registered = field.data_type().to_string();
+        match found.column_with_name(field.name()) {
+            None => Some(PartWrong::ColumnMissing { column, registered }),
+            Some((_, there)) if plain(there.data_type()) == plain(field.data_type()) => None,
+            Some((_, there)) => Some(PartWrong::ColumnType {
+                column,
+                registered,
+                found: there.data_type().to_string(),
+            }),
+        }
     })
 }
 

@@ -6,13 +6,16 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, ObjectName, ObjectNamePart, Query, Select, Spanned, Statement as Ast, TableFactor, Value,
+    Expr, GroupByExpr, Ident, ObjectName, ObjectNamePart, Query, Select, Spanned, Statement as Ast, TableFactor, Value,
     ValueWithSpan, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use hw_catalog::DEFAULT_SCHEMA;
+
 use super::kind::{kind_of, kind_of_ast};
 use super::{CheckedStatement, RELATIONS_MAX, Relation};
+use crate::catalog::CATALOG;
 use crate::error::{Place, QueryError, StatementFault, StatementFaultKind};
 
 /// Checks one parsed statement that starts at `start`.
@@ -27,7 +30,7 @@ pub(super) fn check(parsed: Parsed, sql: &str, start: Option<Place>) -> Result<C
     walk_into(&parsed, &mut walk);
     if walk.faults.is_empty() {
         return Ok(CheckedStatement {
-            parsed,
+            parsed: with_whole_names(parsed),
             kind,
             relations: walk.relations,
             placeholders: walk.placeholders,
@@ -36,6 +39,28 @@ pub(super) fn check(parsed: Parsed, sql: &str, start: Option<Place>) -> Result<C
     walk.faults.sort_by_key(|fault| fault.place.map(|place| place.offset));
     walk.faults.dedup();
     Err(QueryError::Statement(walk.faults))
+}
+
+/// SHOW COLUMNS and SHOW CREATE take a name without a schema to mean the tables of that name in all schemas.
+fn with_whole_names(parsed: Parsed) -> Parsed {
+    let Parsed::Statement(mut ast) = parsed else {
+        return parsed;
+    };
+    let name = match ast.as_mut() {
+        Ast::ShowColumns { show_options, .. } => show_options
+            .show_in
+            .as_mut()
+            .and_then(|show_in| show_in.parent_name.as_mut()),
+        Ast::ShowCreate { obj_name, .. } => Some(obj_name),
+        _ => None,
+    };
+    if let Some(ObjectName(parts)) = name
+        && parts.len() == 1
+    {
+        parts.insert(0, ObjectNamePart::Identifier(Ident::new(DEFAULT_SCHEMA)));
+        parts.insert(0, ObjectNamePart::Identifier(Ident::new(CATALOG)));
+    }
+    Parsed::Statement(ast)
 }
 
 fn walk_into(parsed: &Parsed, walk: &mut Walk<'_>) {
@@ -290,8 +315,16 @@ impl Visitor for Walk<'_> {
     }
 }
 
-/// The functions that a statement calls, folded to lower case unless quoted, each with its place.
-pub(crate) fn functions_called(parsed: &Parsed, sql: &str) -> Vec<(String, Option<Place>)> {
+/// A call of a function, its name folded to lower case unless quoted.
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) place: Option<Place>,
+    /// Whether it stands where a table does.
+    pub(crate) makes_table: bool,
+}
+
+/// The functions that a statement calls.
+pub(crate) fn functions_called(parsed: &Parsed, sql: &str) -> Vec<Call> {
     let mut calls = Calls { sql, found: Vec::new() };
     calls_within(parsed, &mut calls);
     calls.found
@@ -307,22 +340,44 @@ fn calls_within(parsed: &Parsed, calls: &mut Calls<'_>) {
 
 struct Calls<'a> {
     sql: &'a str,
-    found: Vec<(String, Option<Place>)>,
+    found: Vec<Call>,
+}
+
+impl Calls<'_> {
+    fn note(&mut self, name: &ObjectName, makes_table: bool) {
+        let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else {
+            return;
+        };
+        let text = match name.quote_style {
+            Some(_) => name.value.clone(),
+            None => name.value.to_lowercase(),
+        };
+        let start = name.span.start;
+        self.found.push(Call {
+            name: text,
+            place: Place::of(self.sql, start.line, start.column),
+            makes_table,
+        });
+    }
 }
 
 impl Visitor for Calls<'_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Function(call) = expr
-            && let [ObjectNamePart::Identifier(name)] = call.name.0.as_slice()
-        {
-            let text = match name.quote_style {
-                Some(_) => name.value.clone(),
-                None => name.value.to_lowercase(),
-            };
-            let start = name.span.start;
-            self.found.push((text, Place::of(self.sql, start.line, start.column)));
+        if let Expr::Function(call) = expr {
+            self.note(&call.name, false);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table {
+                name, args: Some(_), ..
+            }
+            | TableFactor::Function { name, .. } => self.note(name, true),
+            _ => {}
         }
         ControlFlow::Continue(())
     }

@@ -129,6 +129,7 @@ fn name_of(ast: &Ast) -> String {
         .split_whitespace()
         .take(2)
         .take_while(|word| word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .filter(|word| !matches!(*word, "FROM" | "INTO"))
         .collect();
     match words.is_empty() {
         true => "this statement".to_owned(),
