@@ -1,6 +1,6 @@
 //! The controller's state and its steps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +19,11 @@ use crate::documents::Documents;
 use crate::ids::Ids;
 use crate::liveness::Liveness;
 
-/// Most events that one step reads.
+/// Most events that one step reads at a time.
 const EVENTS_PER_STEP: u32 = 1_000;
+
+/// How often one step reads events, so that a busy store cannot keep it from looking at timeouts.
+const READS_PER_STEP: usize = 64;
 
 /// Longest pause between steps, in case a wake-up was lost.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -58,10 +61,13 @@ pub struct Controller {
 }
 
 struct State {
-    active: HashMap<JobId, Active>,
+    /// In the order of ids, so that equal runs do equal things in the same order.
+    active: BTreeMap<JobId, Active>,
     cursor: EventSeq,
     /// When to look for what others left.
     rescue_at: Elapsed,
+    /// Where the next look goes on; `None` begins anew.
+    rescue_page: Option<String>,
     /// When the next pause of a task is over; `None` while no task pauses.
     wake_at: Option<Elapsed>,
 }
@@ -76,8 +82,8 @@ pub(crate) struct Active {
     /// How long its submission took.
     enqueued: Duration,
     deadline: Option<Elapsed>,
-    /// Not looked at yet since it was made or adopted.
-    fresh: bool,
+    /// What was decided when it was made or loaded, and is still to be done.
+    due: Vec<Command>,
 }
 
 impl Active {
@@ -96,8 +102,14 @@ impl Active {
             since,
             enqueued: Duration::ZERO,
             deadline,
-            fresh: true,
+            due: Vec::new(),
         }
+    }
+
+    /// The same job, with something to be done about it by the next step.
+    pub(crate) fn with_due(mut self, due: Vec<Command>) -> Self {
+        self.due = due;
+        self
     }
 }
 
@@ -135,9 +147,10 @@ impl Controller {
         let kinds = options.kinds.iter().map(|kind| (kind.name(), kind.clone())).collect();
         let cursor = options.store.last_event().await?;
         let state = State {
-            active: HashMap::new(),
+            active: BTreeMap::new(),
             cursor,
             rescue_at: Elapsed(0),
+            rescue_page: None,
             wake_at: Some(Elapsed(0)),
         };
         Ok(Self {
@@ -176,20 +189,25 @@ impl Controller {
     /// # Errors
     /// [`StoreError`] if the store did not answer; the next step goes on where this one stopped.
     ///
-    /// Not cancel-safe for latency only: what a dropped step left undone, the next one finds in the store.
+    /// Cancel-safe: what a dropped step left undone, a later one finds in the store.
     pub async fn step(&self) -> Result<Step, StoreError> {
         let _alone = self.stepping.lock().await;
         let mut step = Step::default();
         self.rescue_if_due(&mut step).await?;
-        loop {
-            self.start_fresh(&mut step).await?;
-            if self.read_events(&mut step).await? == 0 {
+        let mut caught_up = false;
+        for _ in 0..READS_PER_STEP {
+            self.do_what_is_due(&mut step).await?;
+            caught_up = self.read_events(&mut step).await? == 0;
+            if caught_up {
                 break;
             }
         }
         self.end_overdue(&mut step).await?;
         self.wake_due_tasks().await?;
-        step.again_in = self.next_instant().map(|next| next.since(self.now()));
+        step.again_in = match caught_up {
+            true => self.next_instant().map(|next| next.since(self.now())),
+            false => Some(Duration::ZERO),
+        };
         Ok(step)
     }
 
@@ -258,17 +276,24 @@ impl Controller {
         self.state().active.insert(job, active);
     }
 
-    /// Notes that a job is in the store and how long its submission took.
+    /// Notes that a job is in the store and how long its submission took. Nothing is decided about it before.
     pub(crate) fn enqueued(&self, job: JobId, since: Elapsed) {
         let took = self.now().since(since);
         if let Some(active) = self.state().active.get_mut(&job) {
             active.enqueued = took;
+            active.due = active.course.resume();
         }
         self.nudge();
     }
 
     pub(crate) fn abandon(&self, job: JobId) {
         self.state().active.remove(&job);
+    }
+
+    /// Forgets a job of which this process may no longer know how it stands, and looks soon for what became of it.
+    fn look_anew(&self, job: JobId) {
+        self.abandon(job);
+        self.state().rescue_at = self.now();
     }
 
     pub(crate) fn drives(&self, job: JobId) -> bool {
@@ -294,21 +319,20 @@ impl Controller {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn start_fresh(&self, step: &mut Step) -> Result<(), StoreError> {
-        for (job, commands) in self.fresh_commands() {
+    /// Does what was decided when jobs were made or loaded, one job after the other.
+    async fn do_what_is_due(&self, step: &mut Step) -> Result<(), StoreError> {
+        while let Some((job, commands)) = self.take_due() {
             self.carry_out(job, commands, step).await?;
         }
         Ok(())
     }
 
-    fn fresh_commands(&self) -> Vec<(JobId, Vec<Command>)> {
+    fn take_due(&self) -> Option<(JobId, Vec<Command>)> {
         let mut state = self.state();
-        let fresh = state.active.iter_mut().filter(|(_, active)| active.fresh);
-        let commands = fresh.map(|(job, active)| {
-            active.fresh = false;
-            (*job, active.course.resume())
-        });
-        commands.collect()
+        let mut waiting = state.active.iter_mut().filter(|(_, active)| !active.due.is_empty());
+        waiting
+            .next()
+            .map(|(job, active)| (*job, std::mem::take(&mut active.due)))
     }
 
     async fn read_events(&self, step: &mut Step) -> Result<usize, StoreError> {
@@ -387,12 +411,14 @@ impl Controller {
     }
 
     async fn carry_out(&self, job: JobId, mut commands: Vec<Command>, step: &mut Step) -> Result<(), StoreError> {
+        let unfinished = Unfinished::new(self, job);
         while let Some(command) = commands.pop() {
             match command {
                 Command::AskKind => commands.extend(self.ask_kind(job, step).await?),
                 Command::End(ending) => self.end(job, ending, Merge::default(), step).await?,
             }
         }
+        unfinished.finish();
         Ok(())
     }
 
@@ -401,7 +427,11 @@ impl Controller {
         let Some(facts) = self.facts(job) else {
             return Ok(Vec::new());
         };
-        let tasks = match self.task_views(job).await? {
+        let records = self.store().load_tasks(job).await?;
+        if records.iter().any(|task| task.state != TaskState::Succeeded) {
+            return Ok(self.correct_course(job, &records));
+        }
+        let tasks = match self.task_views(records).await {
             Ok(tasks) => tasks,
             Err(failure) => return Ok(vec![Command::End(JobEnding::Failed(failure))]),
         };
@@ -419,6 +449,7 @@ impl Controller {
         });
         match advance.await {
             Err(failure) => Ok(vec![Command::End(JobEnding::Failed(failure))]),
+            Ok(Advance::Tasks(specs)) if specs.is_empty() => Ok(vec![Command::End(JobEnding::Failed(nothing_named()))]),
             Ok(Advance::Tasks(specs)) => self.add_tasks(job, count, specs).await,
             Ok(Advance::Finish(merged)) => self.finish(job, merged, step).await,
         }
@@ -436,9 +467,18 @@ impl Controller {
         })
     }
 
-    async fn task_views(&self, job: JobId) -> Result<Result<Vec<TaskView>, Failure>, StoreError> {
-        let mut views = Vec::new();
-        for task in self.store().load_tasks(job).await? {
+    /// Another process has driven the job on: its course becomes what the store says.
+    fn correct_course(&self, job: JobId, records: &[TaskRecord]) -> Vec<Command> {
+        let tasks = records.iter().map(|task| (task.id.index, task.state)).collect();
+        match self.state().active.get_mut(&job) {
+            Some(active) => active.course.apply(JobEvent::TasksAdded(tasks)),
+            None => Vec::new(),
+        }
+    }
+
+    async fn task_views(&self, records: Vec<TaskRecord>) -> Result<Vec<TaskView>, Failure> {
+        let mut views = Vec::with_capacity(records.len());
+        for task in records {
             let outcome = match &task.outcome {
                 Some(stored) => self.options.documents.load(stored).await,
                 None => Ok(Value::Null),
@@ -453,11 +493,12 @@ impl Controller {
                 }),
                 Err(error) => {
                     let message = format!("the outcome of task {} cannot be read: {error}", task.id);
-                    return Ok(Err(Failure::new(ErrorClass::Platform, "HW-J015", message)));
+                    return Err(Failure::new(ErrorClass::Platform, "HW-J015", message)
+                        .help("it was removed or damaged; run the job again"));
                 }
             }
         }
-        Ok(Ok(views))
+        Ok(views)
     }
 
     async fn add_tasks(
@@ -488,9 +529,13 @@ impl Controller {
                     .map(|course| course.apply(JobEvent::TasksAdded(added)))
                     .unwrap_or_default())
             }
+            Err(JobChangeError::Store(StoreError::Misuse(reason))) => {
+                Ok(vec![Command::End(JobEnding::Failed(refused_by_store(&reason)))])
+            }
             Err(JobChangeError::Store(error)) => Err(error),
             Err(refused) => {
                 tracing::debug!(%job, %refused, "the tasks were not added");
+                self.look_anew(job);
                 Ok(Vec::new())
             }
         }
@@ -502,6 +547,7 @@ impl Controller {
             Err(JobChangeError::Store(error)) => return Err(error),
             Err(refused) => {
                 tracing::debug!(%job, %refused, "the job ended before its result was made");
+                self.look_anew(job);
                 return Ok(Vec::new());
             }
         }
@@ -550,7 +596,11 @@ impl Controller {
         };
         let ended = match self.store().end_job(end).await {
             Err(JobChangeError::TableMoved { name, expected, found }) => {
-                self.store().end_job(conflict_end(job, &name, expected, found)).await
+                let failure = table_moved(&name, expected, found);
+                self.store().end_job(failed_end(job, failure)).await
+            }
+            Err(JobChangeError::Store(StoreError::Misuse(reason))) => {
+                self.store().end_job(failed_end(job, refused_by_store(&reason))).await
             }
             other => other,
         };
@@ -561,21 +611,13 @@ impl Controller {
                 self.ended.send_modify(|count| *count += 1);
                 Ok(())
             }
-            Err(JobChangeError::Store(error)) => {
-                // Asked again by the next step: the store still has the job as it was.
-                self.reload_later(job);
-                Err(error)
-            }
+            Err(JobChangeError::Store(error)) => Err(error),
             Err(refused) => {
                 tracing::error!(%job, %refused, "the end of a job was refused");
+                self.look_anew(job);
                 Ok(())
             }
         }
-    }
-
-    /// Forgets a job's course, so that the next rescue loads it again from the store.
-    fn reload_later(&self, job: JobId) {
-        self.abandon(job);
     }
 
     async fn end_overdue(&self, step: &mut Step) -> Result<(), StoreError> {
@@ -633,6 +675,45 @@ impl Controller {
         }
         due
     }
+
+    /// The page of unsettled jobs to look at, so that in the course of several looks each of them has its turn.
+    pub(crate) fn rescue_page(&self) -> Option<String> {
+        self.state().rescue_page.clone()
+    }
+
+    pub(crate) fn go_on_at_page(&self, next: Option<String>) {
+        self.state().rescue_page = next;
+    }
+}
+
+/// Something about a job that has begun and must not stop half-way: where it does, by an error of the store or because
+/// its future is dropped, the job is forgotten here and taken up again from what the store remembers.
+pub(crate) struct Unfinished<'a> {
+    controller: &'a Controller,
+    job: JobId,
+    finished: bool,
+}
+
+impl<'a> Unfinished<'a> {
+    pub(crate) fn new(controller: &'a Controller, job: JobId) -> Self {
+        Self {
+            controller,
+            job,
+            finished: false,
+        }
+    }
+
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.controller.look_anew(self.job);
+        }
+    }
 }
 
 /// What a job's kind is asked about, copied out of the state.
@@ -663,7 +744,8 @@ fn path_of(document: &StoredDocument) -> Option<String> {
     }
 }
 
-fn failure_of(task: &TaskRecord) -> Failure {
+/// Why a task did not succeed.
+pub(crate) fn failure_of(task: &TaskRecord) -> Failure {
     let failure = task.failure.clone();
     if task.state == TaskState::Quarantined && (failure.is_none() || task.counts.deaths > 0) {
         let message = format!(
@@ -682,9 +764,24 @@ fn failure_of(task: &TaskRecord) -> Failure {
     })
 }
 
-fn conflict_end(job: JobId, name: &TableName, expected: TableVersion, found: TableVersion) -> EndJob {
+fn table_moved(name: &TableName, expected: TableVersion, found: TableVersion) -> Failure {
     let message = format!("table `{name}` changed while the job ran: it read version {expected}, now there is {found}");
-    let failure = Failure::new(ErrorClass::Input, "HW-J018", message).help("run it again on the table as it is now");
+    Failure::new(ErrorClass::Input, "HW-J018", message).help("run it again on the table as it is now")
+}
+
+/// A job that asks for nothing would be asked again for ever.
+fn nothing_named() -> Failure {
+    let message = "the job's kind named neither further tasks nor a result";
+    Failure::new(ErrorClass::Internal, "HW-J025", message).help("this is a bug of ours; please report it")
+}
+
+/// What the store will never take is not tried again.
+fn refused_by_store(reason: &str) -> Failure {
+    let message = format!("the store refused what the job's kind made: {reason}");
+    Failure::new(ErrorClass::Internal, "HW-J026", message).help("this is a bug of ours; please report it")
+}
+
+fn failed_end(job: JobId, failure: Failure) -> EndJob {
     EndJob {
         job,
         ending: JobEnding::Failed(failure),

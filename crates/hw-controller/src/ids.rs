@@ -16,12 +16,10 @@ pub trait Ids: Send + Sync {
 pub struct RandomIds;
 
 impl Ids for RandomIds {
-    #[expect(clippy::disallowed_methods, reason = "this is the rim where chance comes from")]
     fn job_id(&self, now: Timestamp) -> JobId {
         JobId::new(u64::try_from(now.0 / 1000).unwrap_or(0), rand::random())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the rim where chance comes from")]
     fn chance(&self) -> f64 {
         rand::random()
     }

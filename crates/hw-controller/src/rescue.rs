@@ -1,14 +1,18 @@
 //! Taking back what dead or silent processes left: tasks whose lease ran out, jobs without an owner.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hw_job::{AfterAttempt, Elapsed, Ending, ErrorClass, Failure, JobCourse, JobEnding, Lifetime, RetryPolicy};
+use hw_job::{
+    AfterAttempt, Command, Elapsed, Ending, ErrorClass, Failure, JobCourse, JobEnding, JobEvent, Lifetime, RetryPolicy,
+    SessionId, TaskState,
+};
 use hw_store::{
     EndJob, JobChangeError, JobFilter, JobRecord, NextState, PageRequest, SessionRecord, StoreError, TaskChange,
     TaskRecord,
 };
 
-use crate::controller::{Active, Controller, Step};
+use crate::controller::{Active, Controller, Step, failure_of};
 
 /// Most tasks taken back, and most jobs looked at, in one step.
 const RESCUED_PER_STEP: u32 = 256;
@@ -58,8 +62,8 @@ impl Controller {
     /// The worker died if its process is known to be dead; otherwise it may only be cut off.
     fn lost(&self, task: &TaskRecord, sessions: &[SessionRecord]) -> TaskChange {
         let worker = task.worker.as_ref().map(|worker| worker.0.as_str()).unwrap_or_default();
-        let session = sessions.iter().find(|record| worker.starts_with(&record.session.id.0));
-        let worker_died = session.is_none_or(|record| self.options.liveness.is_dead(&record.session));
+        let session = sessions.iter().find(|record| belongs_to(worker, &record.session.id));
+        let worker_died = session.is_some_and(|record| self.options.liveness.is_dead(&record.session));
         let ending = Ending::Lost { worker_died };
         let counts = task.counts.and(&ending);
         let next = next_state(&self.options.retry, counts, &ending, self.options.ids.chance());
@@ -73,44 +77,61 @@ impl Controller {
         }
     }
 
+    /// Looks at a page of unsettled jobs: takes up those of this session that it does not drive, and ends or adopts those
+    /// whose owner is gone.
     async fn settle_orphans(&self, step: &mut Step) -> Result<(), StoreError> {
         let filter = JobFilter {
             unsettled: true,
             ..JobFilter::default()
         };
-        let page = self
-            .store()
-            .list_jobs(
-                &filter,
-                &PageRequest {
-                    limit: RESCUED_PER_STEP,
-                    after: None,
-                },
-            )
-            .await?;
+        let request = PageRequest {
+            limit: RESCUED_PER_STEP,
+            after: self.rescue_page(),
+        };
+        let page = self.store().list_jobs(&filter, &request).await?;
+        let owners = self.owners_of(&page.items).await?;
         for job in page.items {
-            let mine = job.owner.as_ref() == Some(self.session());
-            match (&job.owner, job.lifetime) {
-                (Some(_), _) if mine && !self.drives(job.id) => self.load(job).await?,
-                (Some(_), _) => {}
-                (None, Lifetime::Interactive) => self.end_orphan(job, step).await?,
-                (None, Lifetime::Durable) if self.options.adopts => self.adopt(job).await?,
-                (None, Lifetime::Durable) => {}
+            match &job.owner {
+                Some(owner) if owner == self.session() => self.take_up(job).await?,
+                Some(owner) if owners.contains(owner) => {}
+                Some(_) | None => self.settle_orphan(job, step).await?,
             }
         }
+        self.go_on_at_page(page.next);
         Ok(())
     }
 
-    async fn end_orphan(&self, job: JobRecord, step: &mut Step) -> Result<(), StoreError> {
-        let failure = Failure::new(
-            ErrorClass::Platform,
-            "HW-J010",
-            "the process that ran the job ended before the job did",
-        )
-        .help("run it again; nothing of the job was kept");
+    /// The sessions that are there, if one of the jobs is of another session than this. They are looked up after the
+    /// jobs: an owner that is missing then has ended, and is not one that has only just begun. A process that slept while
+    /// it was given up may still have made or adopted jobs.
+    async fn owners_of(&self, jobs: &[JobRecord]) -> Result<BTreeSet<SessionId>, StoreError> {
+        let mut owners = jobs.iter().filter_map(|job| job.owner.as_ref());
+        if owners.all(|owner| owner == self.session()) {
+            return Ok(BTreeSet::new());
+        }
+        let sessions = self.store().list_sessions().await?;
+        Ok(sessions.into_iter().map(|record| record.session.id).collect())
+    }
+
+    async fn take_up(&self, job: JobRecord) -> Result<(), StoreError> {
+        if self.drives(job.id) {
+            return Ok(());
+        }
+        self.load(job).await
+    }
+
+    async fn settle_orphan(&self, job: JobRecord, step: &mut Step) -> Result<(), StoreError> {
+        match orphan_ending(&job) {
+            Some(ending) => self.end_orphan(job, ending, step).await,
+            None if self.options.adopts && self.kinds().contains_key(job.kind.as_str()) => self.adopt(job).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn end_orphan(&self, job: JobRecord, ending: JobEnding, step: &mut Step) -> Result<(), StoreError> {
         let end = EndJob {
             job: job.id,
-            ending: JobEnding::Failed(failure),
+            ending,
             changes: Vec::new(),
             files: Vec::new(),
             flush: false,
@@ -124,7 +145,10 @@ impl Controller {
     }
 
     async fn adopt(&self, job: JobRecord) -> Result<(), StoreError> {
-        let adopted = self.store().adopt_job(job.id, None, self.session()).await?;
+        let adopted = self
+            .store()
+            .adopt_job(job.id, job.owner.as_ref(), self.session())
+            .await?;
         if adopted { self.load(job).await } else { Ok(()) }
     }
 
@@ -136,7 +160,8 @@ impl Controller {
         };
         let tasks = self.store().load_tasks(job.id).await?;
         let states = tasks.iter().map(|task| (task.id.index, task.state));
-        let course = JobCourse::new(job.state, states);
+        let mut course = JobCourse::new(job.state, states);
+        let due = first_commands(&mut course, &job, &tasks);
         let since = Elapsed(
             self.now()
                 .0
@@ -145,9 +170,51 @@ impl Controller {
         let deadline = job.timeout.map(|timeout| since.after(timeout));
         self.begin(
             job.id,
-            Active::new(kind, course, job.expanded, job.reads, (since, deadline)),
+            Active::new(kind, course, job.expanded, job.reads, (since, deadline)).with_due(due),
         );
         Ok(())
+    }
+}
+
+/// Whether a worker lives in the process of this session: workers are named `SESSION:NAME`.
+fn belongs_to(worker: &str, session: &SessionId) -> bool {
+    let rest = worker.strip_prefix(session.0.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// How a job without an owner ends; `None` if it waits for one.
+fn orphan_ending(job: &JobRecord) -> Option<JobEnding> {
+    if let Some(reason) = job.cancel_reason.clone() {
+        return Some(JobEnding::Cancelled { reason });
+    }
+    match job.lifetime {
+        Lifetime::Durable => None,
+        Lifetime::Interactive => {
+            let failure = Failure::new(
+                ErrorClass::Platform,
+                "HW-J010",
+                "the process that ran the job ended before the job did",
+            );
+            let help = "run it again; nothing of the job was kept";
+            Some(JobEnding::Failed(failure.help(help)))
+        }
+    }
+}
+
+/// What is to be done about a job that was just loaded. The events that tell of its cancellation and of its tasks may
+/// have been read by the process that drove it before, so the records say it instead.
+fn first_commands(course: &mut JobCourse, job: &JobRecord, tasks: &[TaskRecord]) -> Vec<Command> {
+    if let Some(reason) = job.cancel_reason.clone() {
+        return course.apply(JobEvent::CancelRequested { reason });
+    }
+    let mut settled = tasks.iter().filter(|task| task.state.is_settled());
+    match settled.find(|task| task.state != TaskState::Succeeded) {
+        Some(task) => course.apply(JobEvent::TaskChanged {
+            index: task.id.index,
+            state: task.state,
+            failure: Some(failure_of(task)),
+        }),
+        None => course.resume(),
     }
 }
 

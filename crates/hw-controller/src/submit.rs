@@ -11,7 +11,7 @@ use hw_job::{
 use hw_store::{IdempotencyKey, NewJob, StoreError, Submission, SubmitError};
 use serde_json::{Value, json};
 
-use crate::controller::{Active, Controller};
+use crate::controller::{Active, Controller, Unfinished};
 
 /// Most tasks that a job may be cut into at once.
 const TASKS_MAX: usize = 100_000;
@@ -158,7 +158,9 @@ impl Controller {
             .tasks
             .first()
             .map(|task| crate::controller::stage_of(&task.kind));
-        // The course is known before the job is, so that no event of the job can pass unseen.
+        // The course is known before the job is, so that no event of the job can pass unseen. Nothing is decided about it
+        // before the job is in the store; a client that hangs up meanwhile leaves it to be found there.
+        let unfinished = Unfinished::new(self, id);
         self.begin(
             id,
             Active::new(
@@ -176,16 +178,16 @@ impl Controller {
                     self.note_stage(id, stage).await;
                 }
                 self.enqueued(id, since);
+                unfinished.finish();
                 Ok(Submitted::Created(id))
             }
             Ok(Submission::Existing(job)) => {
                 self.abandon(id);
+                unfinished.finish();
                 Ok(Submitted::Existing(job))
             }
-            Err(error) => {
-                self.abandon(id);
-                Err(error.into())
-            }
+            // The job may be there nevertheless, if only the answer was lost.
+            Err(error) => Err(error.into()),
         }
     }
 
