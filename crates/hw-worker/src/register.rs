@@ -11,14 +11,20 @@ mod choose;
 mod combine;
 mod ids;
 mod inspect;
+mod kind;
 mod params;
 mod records;
+mod run;
 #[cfg(test)]
 mod tests;
 
 pub use choose::{SampleLimits, checks_uniqueness, choose_parts};
-pub use combine::{CombineOptions, Combined, PartOutline, combine};
+pub use combine::{
+    CombineOptions, Combined, OutlinedPart, Outlines, PartOutline, combine, combine_folded,
+};
 pub use ids::{GroupIds, InvalidGroupIds};
 pub use inspect::{InspectError, InspectOptions, Inspected, InspectedColumn, PartInspection, PartOrder, inspect};
+pub use kind::RegisterKind;
 pub use params::{RegisterParams, Validation};
 pub use records::{full_schema, info, parts_info, short_schema};
+pub use run::{RegisterOptions, RegisterRunner};

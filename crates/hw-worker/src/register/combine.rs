@@ -4,11 +4,14 @@ mod columns;
 mod schema;
 mod uniqueness;
 
+pub(super) use uniqueness::compare_ids;
+
 use arrow_schema::Schema;
 use hw_catalog::{ColumnSummary, Finding, Groups, Part, UnsupportedColumn};
 use hw_files::{ColumnFooter, Footer, FoundFile};
 use serde::{Deserialize, Serialize};
 
+use super::GroupIds;
 use super::inspect::{Inspected, PartInspection, PartOrder};
 
 /// What the footer of a part tells, in a form that travels.
@@ -62,6 +65,14 @@ impl PartOutline {
         }
     }
 
+    fn shape(&self) -> Shape<'_> {
+        Shape {
+            path: &self.path,
+            schema: &self.schema,
+            parts: 1,
+        }
+    }
+
     /// The catalog's record of the part.
     pub fn part(&self) -> Part {
         Part {
@@ -84,6 +95,78 @@ impl OutlineColumn {
             null_count: footer.null_count,
         }
     }
+
+    /// Widens the range so that it covers another part too.
+    fn take_up(&mut self, other: &Self) {
+        self.bounded &= other.bounded;
+        self.min = columns::least_bound([&self.min, &other.min]);
+        self.max = columns::greatest_bound([&self.max, &other.max]);
+        self.null_count = self.null_count.zip(other.null_count).map(|(nulls, more)| nulls + more);
+    }
+}
+
+/// Footers of parts with one schema, folded together: what they tell of thousands of parts stays small.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outlines {
+    /// All columns with their Arrow types.
+    pub schema: Schema,
+    /// Ranges over all these parts, in the order of the schema.
+    pub columns: Vec<OutlineColumn>,
+    /// The parts.
+    pub parts: Vec<OutlinedPart>,
+}
+
+/// A part among [`Outlines`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlinedPart {
+    /// Path below the dataset's folder.
+    pub path: String,
+    /// Number of rows.
+    pub rows: u64,
+}
+
+impl Outlines {
+    /// Folds outlines together, one group for each schema, in the order in which the schemas come.
+    pub fn fold(outlines: impl IntoIterator<Item = PartOutline>) -> Vec<Self> {
+        let mut folded: Vec<Self> = Vec::new();
+        for outline in outlines {
+            let part = OutlinedPart {
+                path: outline.path,
+                rows: outline.rows,
+            };
+            match folded.iter_mut().find(|group| group.schema == outline.schema) {
+                Some(group) => {
+                    group.parts.push(part);
+                    for (column, other) in group.columns.iter_mut().zip(&outline.columns) {
+                        column.take_up(other);
+                    }
+                }
+                None => folded.push(Self {
+                    schema: outline.schema,
+                    columns: outline.columns,
+                    parts: vec![part],
+                }),
+            }
+        }
+        folded
+    }
+
+    fn shape(&self) -> Shape<'_> {
+        let path = self.parts.first().map_or("", |part| part.path.as_str());
+        Shape {
+            path,
+            schema: &self.schema,
+            parts: self.parts.len(),
+        }
+    }
+}
+
+/// A schema, the first part that has it, and how many parts have it.
+#[derive(Debug, Clone, Copy)]
+struct Shape<'a> {
+    path: &'a str,
+    schema: &'a Schema,
+    parts: usize,
 }
 
 /// How parts are combined.
@@ -155,23 +238,36 @@ pub fn combine(
     others: &[PartOutline],
     options: &CombineOptions,
 ) -> Result<Combined, Vec<Finding>> {
+    combine_folded(inspected, &Outlines::fold(others.iter().cloned()), options)
+}
+
+/// As [`combine`], with the outlines of other parts folded together; for datasets of thousands of parts.
+///
+/// # Errors
+/// As [`combine`].
+pub fn combine_folded(
+    inspected: &[Inspected],
+    others: &[Outlines],
+    options: &CombineOptions,
+) -> Result<Combined, Vec<Finding>> {
     let inspections: Vec<&PartInspection> = inspected.iter().map(|part| &part.inspection).collect();
-    let outlines: Vec<&PartOutline> = inspections.iter().map(|part| &part.outline).chain(others).collect();
-    let mut findings = schema::differences(&outlines);
+    let own = inspections.iter().map(|part| part.outline.shape());
+    let shapes: Vec<Shape<'_>> = own.chain(others.iter().map(Outlines::shape)).collect();
+    let mut findings = schema::differences(&shapes);
     if options.check_uniqueness && options.groups == Groups::Contained {
-        findings.extend(uniqueness::check(inspected, options));
+        let column = options.group.as_deref().unwrap_or_default();
+        findings.extend(compare_ids(&all_ids(inspected), column));
     }
     if !findings.is_empty() {
         return Err(findings);
     }
-    let complete = outlines.len() == options.parts;
+    let complete = shapes.iter().map(|shape| shape.parts).sum::<usize>() == options.parts;
     let all_inspected = inspected.len() == options.parts;
-    let unsupported = columns::unsupported(&inspections);
     Ok(Combined {
-        schema: schema::common(&outlines),
+        schema: schema::common(&shapes),
         columns: columns::summaries(&inspections, others, complete, options),
-        unsupported,
-        rows: complete.then(|| outlines.iter().map(|part| part.rows).sum()),
+        unsupported: columns::unsupported(&inspections),
+        rows: complete.then(|| rows(&inspections, others)),
         sorted_by: if all_inspected {
             sorted_by(&inspections, options)
         } else {
@@ -182,6 +278,18 @@ pub fn combine(
         inspected: inspected.len() as u64,
         warnings: warnings(&inspections),
     })
+}
+
+fn all_ids(inspected: &[Inspected]) -> Vec<(&str, &GroupIds)> {
+    inspected
+        .iter()
+        .filter_map(|part| Some((part.inspection.outline.path.as_str(), part.ids.as_ref()?)))
+        .collect()
+}
+
+fn rows(inspections: &[&PartInspection], others: &[Outlines]) -> u64 {
+    let outlined = others.iter().flat_map(|group| &group.parts).map(|part| part.rows);
+    inspections.iter().map(|part| part.outline.rows).chain(outlined).sum()
 }
 
 /// All parts were compared, or there is only one.

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use hw_catalog::{Bound, ColumnSummary, ColumnType, UnsupportedColumn};
 use hw_files::compare;
 
-use super::{CombineOptions, OutlineColumn, PartOutline};
+use super::{CombineOptions, OutlineColumn, Outlines};
 use crate::register::inspect::{InspectedColumn, PartInspection};
 
 /// The summaries of all columns that funnels can use, in the order of the first part.
 pub(super) fn summaries(
     inspections: &[&PartInspection],
-    others: &[PartOutline],
+    others: &[Outlines],
     complete: bool,
     options: &CombineOptions,
 ) -> Vec<ColumnSummary> {
@@ -96,15 +96,10 @@ impl Told<'_> {
         if all.iter().any(|(bounded, _, _)| !bounded) {
             return (None, None);
         }
-        let min = all
-            .iter()
-            .filter_map(|(_, min, _)| min.as_ref())
-            .min_by(|a, b| compare(a.value, b.value));
-        let max = all
-            .iter()
-            .filter_map(|(_, _, max)| max.as_ref())
-            .max_by(|a, b| compare(a.value, b.value));
-        (min.cloned(), max.cloned())
+        (
+            least_bound(all.iter().map(|(_, min, _)| *min)),
+            greatest_bound(all.iter().map(|(_, _, max)| *max)),
+        )
     }
 
     fn null_count(&self) -> Option<u64> {
@@ -113,6 +108,24 @@ impl Told<'_> {
             .chain(self.outlined.iter().map(|column| column.null_count))
             .sum()
     }
+}
+
+/// The least of some lower bounds; `None` where there is no value at all.
+pub(super) fn least_bound<'a>(bounds: impl IntoIterator<Item = &'a Option<Bound>>) -> Option<Bound> {
+    bounds
+        .into_iter()
+        .flatten()
+        .min_by(|a, b| compare(a.value, b.value))
+        .cloned()
+}
+
+/// The greatest of some upper bounds.
+pub(super) fn greatest_bound<'a>(bounds: impl IntoIterator<Item = &'a Option<Bound>>) -> Option<Bound> {
+    bounds
+        .into_iter()
+        .flatten()
+        .max_by(|a, b| compare(a.value, b.value))
+        .cloned()
 }
 
 /// Shares averaged over the parts; a value that a part does not list has no share there.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use hw_catalog::Finding;
 
-use super::PartOutline;
+use super::Shape;
 
 /// Parts told of in one answer; a dataset of another origin differs in thousands.
 const PARTS_TOLD_MAX: usize = 5;
@@ -33,19 +33,23 @@ fn without_field_metadata(field: &FieldRef) -> FieldRef {
     Arc::new(bare.with_data_type(data_type))
 }
 
-/// A finding for each part whose columns differ from those of the first.
-pub(super) fn differences(outlines: &[&PartOutline]) -> Vec<Finding> {
-    let Some((first, others)) = outlines.split_first() else {
+/// A finding for each part whose columns differ from those of the first; of many parts with one schema the first is
+/// told.
+pub(super) fn differences(shapes: &[Shape<'_>]) -> Vec<Finding> {
+    let Some((first, others)) = shapes.split_first() else {
         return Vec::new();
     };
     let mut findings = Vec::new();
     let mut more = 0_usize;
     for other in others {
-        let differences = between(&first.schema, &other.schema);
-        match (differences.is_empty(), findings.len() < PARTS_TOLD_MAX) {
-            (true, _) => {}
-            (false, true) => findings.push(finding(first, other, &differences)),
-            (false, false) => more += 1,
+        let differences = between(first.schema, other.schema);
+        if differences.is_empty() {
+            continue;
+        }
+        more += other.parts;
+        if findings.len() < PARTS_TOLD_MAX {
+            findings.push(finding(first, other, &differences));
+            more -= 1;
         }
     }
     if more > 0 {
@@ -57,7 +61,7 @@ pub(super) fn differences(outlines: &[&PartOutline]) -> Vec<Finding> {
     findings
 }
 
-fn finding(first: &PartOutline, other: &PartOutline, differences: &[String]) -> Finding {
+fn finding(first: &Shape<'_>, other: &Shape<'_>, differences: &[String]) -> Finding {
     let told = match differences.get(..COLUMNS_TOLD_MAX) {
         Some(some) if differences.len() > COLUMNS_TOLD_MAX => {
             format!(
@@ -75,9 +79,9 @@ fn finding(first: &PartOutline, other: &PartOutline, differences: &[String]) -> 
     Finding::new("HW-T037", message).help(format!(
         "write all parts with the same columns and types. `{}` has {}. `{}` has {}",
         first.path,
-        shown(&first.schema),
+        shown(first.schema),
         other.path,
-        shown(&other.schema),
+        shown(other.schema),
     ))
 }
 
@@ -152,8 +156,8 @@ fn is_text(data_type: &DataType) -> bool {
 
 /// The columns of the first part. A column that only some parts keep as a dictionary is plain; one that may be null in
 /// any part may be null.
-pub(super) fn common(outlines: &[&PartOutline]) -> Schema {
-    let Some((first, others)) = outlines.split_first() else {
+pub(super) fn common(shapes: &[Shape<'_>]) -> Schema {
+    let Some((first, others)) = shapes.split_first() else {
         return Schema::empty();
     };
     let mut fields: Vec<Field> = first

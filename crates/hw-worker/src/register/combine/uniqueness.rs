@@ -5,19 +5,16 @@ use std::collections::BinaryHeap;
 
 use hw_catalog::Finding;
 
-use super::CombineOptions;
 use crate::register::GroupIds;
-use crate::register::inspect::Inspected;
 
 /// Groups named in the message.
 const EXAMPLES_MAX: usize = 3;
 
-/// Merges the sorted ids of all parts; equal ones then come one after the other, from different parts.
-pub(super) fn check(parts: &[Inspected], options: &CombineOptions) -> Option<Finding> {
-    let lists: Vec<(&str, &GroupIds)> = parts
-        .iter()
-        .filter_map(|part| Some((part.inspection.outline.path.as_str(), part.ids.as_ref()?)))
-        .collect();
+/// Looks for groups that are in two of the parts; `column` is the name of the group column. `None` if there are none.
+///
+/// Merges the sorted ids of all parts: equal ones then come one after the other, from different parts. Takes no memory
+/// beside the ids.
+pub(in crate::register) fn compare_ids(lists: &[(&str, &GroupIds)], column: &str) -> Option<Finding> {
     let mut merge: BinaryHeap<Reverse<Cursor<'_>>> = lists
         .iter()
         .enumerate()
@@ -48,7 +45,6 @@ pub(super) fn check(parts: &[Inspected], options: &CombineOptions) -> Option<Fin
         .map(|(id, one, other)| format!("`{id}` in `{}` and `{}`", name(*one), name(*other)))
         .collect();
     let sum: u64 = lists.iter().map(|(_, ids)| ids.len() as u64).sum();
-    let column = options.group.as_deref().unwrap_or_default();
     let message = format!(
         "groups are not contained in parts: the {} parts looked at hold {distinct} distinct values of `{column}`, but \
          {sum} when counted part by part; for instance {}",

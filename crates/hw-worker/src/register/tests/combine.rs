@@ -8,7 +8,10 @@ use hw_catalog::{Bound, Finding, Groups, Scalar};
 use parquet::file::properties::WriterProperties;
 
 use super::samples::{array, batch, events, inspected, lines, options, try_inspect, without_statistics};
-use crate::register::{CombineOptions, Combined, InspectOptions, Inspected, PartOutline, combine};
+use crate::register::combine::compare_ids;
+use crate::register::{
+    CombineOptions, Combined, InspectOptions, Inspected, Outlines, PartOutline, combine, combine_folded,
+};
 
 fn over(parts: usize) -> CombineOptions {
     CombineOptions {
@@ -254,8 +257,8 @@ async fn outlines_are_compared_too_and_many_differences_are_cut_short() {
     all.extend(single_columns((0..9).map(|_| array(Int32Array::from(vec![1]))).collect()).await);
     let others: Vec<PartOutline> = all[1..].iter().map(|part| part.inspection.outline.clone()).collect();
     let findings = combine(&all[..1], &others, &CombineOptions::for_parts(10)).unwrap_err();
-    assert_eq!(findings.len(), 6);
-    assert_eq!(findings[5].message, "4 more parts have other columns than `0.parquet`");
+    assert_eq!(findings.len(), 2, "of parts with one schema the first is told");
+    assert_eq!(findings[1].message, "8 more parts have other columns than `0.parquet`");
 }
 
 #[tokio::test]
@@ -404,4 +407,55 @@ async fn all_faults_come_together() {
         .map(|finding| finding.code)
         .collect();
     assert_eq!(codes, ["HW-T037", "HW-T038"]);
+}
+
+#[tokio::test]
+async fn thousands_of_outlines_fold_into_little() {
+    let first = parts(&[&[(1, 1, "x")], &[(2, 500, "x")]]).await;
+    let outline = |number: i64| {
+        let mut outline = first[1].inspection.outline.clone();
+        outline.path = format!("{number:05}.parquet");
+        outline.columns[1].max = Some(Bound {
+            value: Scalar::Int(number),
+            exact: true,
+        });
+        outline
+    };
+    let others: Vec<PartOutline> = (0..9_999).map(outline).collect();
+    let folded = Outlines::fold(others.clone());
+    assert_eq!((folded.len(), folded[0].parts.len()), (1, 9_999));
+    assert!(serde_json::to_string(&folded).unwrap().len() < 500_000);
+    let text = serde_json::to_string(&folded).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Outlines>>(&text).unwrap(), folded);
+    let combined = combine_folded(&first[..1], &folded, &over(10_000)).unwrap();
+    assert_eq!((combined.rows, combined.columns[1].null_count), (Some(10_000), Some(0)));
+    assert_eq!(combined.columns[1].max.as_ref().unwrap().value, Scalar::Int(9_998));
+    assert_eq!(combined, combine(&first[..1], &others, &over(10_000)).unwrap());
+
+    let mut silent = others;
+    silent[7].columns[1].bounded = false;
+    silent[8].columns[0].null_count = None;
+    let combined = combine(&first[..1], &silent, &over(10_000)).unwrap();
+    assert_eq!(
+        (&combined.columns[1].min, combined.columns[0].null_count),
+        (&None, None),
+        "one does not tell"
+    );
+}
+
+#[tokio::test]
+async fn ids_are_compared_apart_from_the_rest() {
+    let all = parts(&[&[(1, 1, "x")], &[(2, 2, "x"), (1, 3, "x")]]).await;
+    let lists: Vec<_> = ["a", "b"]
+        .into_iter()
+        .zip(all.iter().map(|part| part.ids.as_ref().unwrap()))
+        .collect();
+    let fault = compare_ids(&lists, "user").unwrap();
+    assert!(
+        fault.message.ends_with("for instance `1` in `a` and `b`"),
+        "{}",
+        fault.message
+    );
+    assert_eq!(compare_ids(&lists[..1], "user"), None);
+    assert_eq!(compare_ids(&[], "user"), None);
 }

@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema};
 use expect_test::{Expect, expect};
-use hw_files::Fault;
+use hw_files::{Fault, FileStores, FoundFile, Location, StoreLimits, discover};
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -665,4 +665,28 @@ async fn a_part_without_row_groups() {
         (part.inspection.outline.row_groups, part.inspection.groups),
         (0, Some(0))
     );
+}
+
+#[tokio::test]
+async fn parts_in_a_folder_with_any_name() {
+    let folder = tempfile::Builder::new()
+        .prefix("it's a \"50%\" #1?\n")
+        .tempdir()
+        .unwrap();
+    let bytes = parquet(&[events(&[(1, 1, "x")])], WriterProperties::default());
+    for name in ["b '; rm -rf.parquet", "a\n\"%0A\".parquet"] {
+        std::fs::write(folder.path().join(name), &bytes).unwrap();
+    }
+    let location = Location::of_path(folder.path(), None).unwrap();
+    let open = FileStores::new([], StoreLimits::default()).open(&location).unwrap();
+    let files = discover(&open, "*.parquet", false, 10).await.unwrap();
+    assert_eq!(files.len(), 2);
+    for file in &files {
+        let part = FoundFile::of_part(&open, &file.to_part(None)).unwrap();
+        let inspected = inspect(&open, &part, &options()).await.unwrap();
+        assert_eq!(
+            (inspected.inspection.outline.path.as_str(), inspected.inspection.groups),
+            (file.path.as_str(), Some(1))
+        );
+    }
 }
