@@ -6,6 +6,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use url::Url;
 
+use crate::location::Scheme;
 use crate::pattern::Pattern;
 use crate::{FileError, OpenLocation};
 
@@ -106,7 +107,7 @@ impl OpenLocation {
 ///
 /// # Errors
 /// [`FileError::NotFound`] for a local folder that does not exist, [`FileError::NoFiles`] where nothing matches,
-/// [`FileError::TooManyFiles`] beyond `limit`, [`FileError::InvalidPattern`], and [`FileError::Unreachable`] or
+/// [`FileError::NotListable`] for a folder of a plain web server, [`FileError::TooManyFiles`] beyond `limit`, [`FileError::InvalidPattern`], and [`FileError::Unreachable`] or
 /// [`FileError::Refused`] from the store.
 pub async fn discover(
     open: &OpenLocation,
@@ -119,11 +120,14 @@ pub async fn discover(
         return Ok(vec![file]);
     }
     let mut search = Search::new(open, &pattern, recursive, limit);
-    match recursive {
-        true => search.all_levels().await?,
-        false => search.one_level().await?,
+    let searched = match recursive {
+        true => search.all_levels().await,
+        false => search.one_level().await,
+    };
+    match searched {
+        Ok(()) => search.finish().await,
+        Err(error) => Err(why_not_listed(open, error).await),
     }
-    search.finish().await
 }
 
 /// The location's own file. A refusal does not count: stores refuse to say that a key is missing to those who may
@@ -139,6 +143,29 @@ async fn single_file(open: &OpenLocation) -> Result<Option<FoundFile>, FileError
         Ok(meta) => Ok(Some(FoundFile::of_object(name.to_owned(), meta))),
         Err(object_store::Error::NotFound { .. } | object_store::Error::PermissionDenied { .. }) => Ok(None),
         Err(error) => Err(FileError::of_store(open.location.shown(), &error)),
+    }
+}
+
+/// Most web servers cannot list. One that answers to another request is told apart from one out of reach.
+async fn why_not_listed(open: &OpenLocation, error: FileError) -> FileError {
+    let place = open.location.shown();
+    match (open.location.scheme(), &error) {
+        (Scheme::Http, FileError::Unreachable { .. }) => {}
+        _ => return error,
+    }
+    if !open.location.is_folder() {
+        // It was asked for as a file already, and is none.
+        return FileError::NotFound { place };
+    }
+    match open
+        .store
+        .head(&open.prefix)
+        .await
+        .map_err(|error| FileError::of_store(&place, &error))
+    {
+        Ok(_) | Err(FileError::Vanished { .. }) => FileError::NotListable { place },
+        Err(FileError::Refused { place, detail }) => FileError::Refused { place, detail },
+        Err(_) => error,
     }
 }
 

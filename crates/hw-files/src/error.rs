@@ -49,6 +49,12 @@ pub enum FileError {
         /// The location asked for.
         place: String,
     },
+    /// A web server that gives single files and no listings.
+    #[error("the files of `{place}` cannot be listed: its server gives no listings")]
+    NotListable {
+        /// The folder.
+        place: String,
+    },
     /// The folder holds no file whose name matches.
     #[error("no file in `{place}` matches `{pattern}`{}", found_instead(*.others, .other_example, *.folders))]
     NoFiles {
@@ -208,6 +214,7 @@ impl FileError {
             Self::InvalidName { .. } => "HW-T019",
             Self::Ledger { .. } => "HW-T020",
             Self::Swept { .. } => "HW-T021",
+            Self::NotListable { .. } => "HW-T043",
         }
     }
 
@@ -220,7 +227,8 @@ impl FileError {
             | Self::NotPermitted { .. }
             | Self::InvalidPattern { .. }
             | Self::InvalidOptions { .. }
-            | Self::InvalidName { .. } => Fault::Input,
+            | Self::InvalidName { .. }
+            | Self::NotListable { .. } => Fault::Input,
             Self::NotFound { .. }
             | Self::NoFiles { .. }
             | Self::TooManyFiles { .. }
@@ -252,6 +260,9 @@ impl FileError {
                 "an administrator can add the folder or URL prefix to the setting `files.allow`".to_owned()
             }
             Self::NotFound { .. } => "check the spelling; a relative path starts at the client's folder".to_owned(),
+            Self::NotListable { .. } => {
+                "name single files: only web servers that speak WebDAV list their folders".to_owned()
+            }
             Self::NoFiles { folders, .. } => no_files_help(*folders),
             Self::TooManyFiles { .. } => "name a sub-folder or a narrower pattern".to_owned(),
             Self::InvalidPattern { .. } => {

@@ -5,6 +5,7 @@ mod access;
 mod discover;
 mod files;
 mod footer;
+mod http;
 mod local;
 mod location;
 mod pattern;
