@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use crate::column::{Cell, ColumnKind};
 use crate::comparison::{Comparison, Operator};
-use crate::finding::excerpt;
 use crate::scalar::{Number, Real, Scalar};
 
 /// Largest compiled pattern, in bytes; bounds the memory and the time that a pattern can cost.
@@ -133,33 +132,28 @@ pub(crate) fn applies(kind: &ColumnKind, operator: Operator) -> bool {
 }
 
 impl Constant {
+    /// The error says what is expected instead.
     fn bind(kind: &ColumnKind, value: &Value) -> Result<Self, String> {
         let number = value.as_number().and_then(Number::from_json);
-        let expected = |what: &str| format!("{} is not {what}", excerpt(value));
+        let integer = number.and_then(Number::integral);
         match kind {
-            ColumnKind::Bool => value.as_bool().map(Self::Bool).ok_or_else(|| expected("true or false")),
-            ColumnKind::Int => number
-                .and_then(Number::integral)
-                .map(Self::Int)
-                .ok_or_else(|| expected("an integer")),
+            ColumnKind::Bool => value
+                .as_bool()
+                .map(Self::Bool)
+                .ok_or("true or false is expected".to_owned()),
+            ColumnKind::Int => integer.map(Self::Int).ok_or("an integer is expected".to_owned()),
             ColumnKind::Float => number
                 .map(|number| Self::Float(number.as_f64()))
-                .ok_or_else(|| expected("a number")),
+                .ok_or("a number is expected".to_owned()),
             ColumnKind::Text => text_constant(value).map(Self::Text),
             ColumnKind::Calendar(calendar) => {
-                let nanos = match (value, number.and_then(Number::integral)) {
-                    (Value::String(text), _) => calendar
-                        .parse(text)
-                        .map_err(|reason| format!("{} is not a point in time: {reason}", excerpt(value)))?,
-                    (_, Some(stored)) => stored.saturating_mul(calendar.unit),
-                    _ => return Err(expected("ISO 8601 text or an integer in the stored unit")),
-                };
+                let nanos = calendar.nanos(value)?;
                 Ok(Self::Instant {
                     nanos,
                     unit: calendar.unit,
                 })
             }
-            ColumnKind::List(_) => Err(expected("comparable with a list")),
+            ColumnKind::List(_) => Err("lists cannot be compared".to_owned()),
         }
     }
 
@@ -233,10 +227,7 @@ impl Set {
 }
 
 fn text_constant(value: &Value) -> Result<Box<str>, String> {
-    value
-        .as_str()
-        .map(Box::from)
-        .ok_or_else(|| format!("{} is not a string", excerpt(value)))
+    value.as_str().map(Box::from).ok_or("a string is expected".to_owned())
 }
 
 /// Compiles a pattern; it matches anywhere in a text and in linear time.

@@ -237,8 +237,13 @@ fn typing_distance(name: &str, candidate: &str) -> usize {
     strsim::damerau_levenshtein(name, candidate)
 }
 
-/// The value as JSON, cut to a length that fits into a message.
+/// The value as JSON in back-ticks, cut to a length that fits into a message.
 pub(crate) fn excerpt(value: &Value) -> String {
+    format!("`{}`", bare_excerpt(value))
+}
+
+/// As [`excerpt`], without the back-ticks.
+pub(crate) fn bare_excerpt(value: &Value) -> String {
     match value {
         Value::String(text) => format!("\"{}\"", excerpt_text(text)),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),

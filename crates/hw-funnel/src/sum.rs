@@ -224,8 +224,9 @@ pub(crate) struct StoredSum {
     int: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limbs: Option<Vec<(u8, String)>>,
-    #[serde(default)]
-    infinities: (u64, u64),
+    /// Positive and negative ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    infinities: Option<(u64, u64)>,
 }
 
 impl From<&Sum> for StoredSum {
@@ -234,7 +235,7 @@ impl From<&Sum> for StoredSum {
             count: sum.count,
             int: None,
             limbs: None,
-            infinities: (0, 0),
+            infinities: None,
         };
         match &sum.total {
             Total::Int(total) => Self {
@@ -249,7 +250,7 @@ impl From<&Sum> for StoredSum {
                         .map(|(limb, content)| (*limb, content.to_string()))
                         .collect(),
                 ),
-                infinities: (total.infinities, total.negative_infinities),
+                infinities: Some((total.infinities, total.negative_infinities)).filter(|counts| *counts != (0, 0)),
                 ..stored
             },
         }
@@ -262,7 +263,7 @@ impl StoredSum {
         let total = match (self.int, self.limbs) {
             (Some(int), None) => Total::Int(int.parse().ok()?),
             (None, Some(limbs)) => {
-                let (infinities, negative_infinities) = self.infinities;
+                let (infinities, negative_infinities) = self.infinities.unwrap_or_default();
                 let mut total = ExactSum {
                     infinities,
                     negative_infinities,

@@ -7,4 +7,4 @@ mod examples;
 mod fuzz;
 mod generate;
 mod oracle;
-mod table;
+pub(crate) mod table;

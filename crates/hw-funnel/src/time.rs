@@ -6,7 +6,8 @@
 
 use arrow_array::timezone::Tz;
 use arrow_schema::{DataType, TimeUnit};
-use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc};
+use serde_json::Value;
 
 use crate::scalar::Number;
 
@@ -109,6 +110,17 @@ impl Calendar {
         }
     }
 
+    /// Nanoseconds since the epoch of a JSON value: ISO 8601 text or an integer in the stored unit. The error says
+    /// what is expected instead.
+    pub(crate) fn nanos(&self, value: &Value) -> Result<i128, String> {
+        if let Value::String(text) = value {
+            return self.parse(text).map_err(str::to_owned);
+        }
+        let stored = value.as_number().and_then(Number::from_json).and_then(Number::integral);
+        let stored = stored.ok_or("ISO 8601 text or an integer in the stored unit is expected")?;
+        Ok(stored.saturating_mul(self.unit))
+    }
+
     /// The smallest stored integer that is not before `nanos`; it bounds exactly like `nanos` itself.
     pub(crate) fn stored_at_or_after(&self, nanos: i128) -> i128 {
         nanos.div_euclid(self.unit) + i128::from(nanos.rem_euclid(self.unit) != 0)
@@ -133,12 +145,13 @@ impl Calendar {
     }
 }
 
+/// With the offset of the zone; in UTC where that is no whole number of minutes, as before the 20th century.
 fn format_with_offset(instant: &DateTime<Tz>) -> String {
-    let text = instant.format("%Y-%m-%dT%H:%M:%S%.f%:z").to_string();
-    match text.strip_suffix("+00:00") {
-        Some(head) => format!("{head}Z"),
-        None => text,
+    let offset = instant.offset().fix().local_minus_utc();
+    if offset == 0 || offset % 60 != 0 {
+        return instant.naive_utc().format("%Y-%m-%dT%H:%M:%S%.fZ").to_string();
     }
+    instant.format("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
 }
 
 fn nanos_of(unit: TimeUnit) -> i128 {
@@ -165,7 +178,7 @@ fn zone_offset(zone: &Tz, local: NaiveDateTime) -> Result<i64, &'static str> {
 }
 
 const ISO_FORM: &str =
-    "expected a date such as 2024-05-01, or a time such as 2024-05-01T10:00:00 or 2024-05-01T10:00:00.5+02:00";
+    "a date such as 2024-05-01, or a time such as 2024-05-01T10:00:00 or 2024-05-01T10:00:00.5+02:00, is expected";
 
 /// Local time and the offset in seconds, if one is written.
 fn parse_iso(text: &str) -> Result<(NaiveDateTime, Option<i64>), &'static str> {

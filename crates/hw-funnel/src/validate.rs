@@ -110,7 +110,7 @@ fn not_json(error: &serde_json::Error) -> Validation {
     Validation {
         success: false,
         findings: vec![Finding {
-            position: Some((error.line(), error.column())),
+            position: Some((error.line().max(1), error.column().max(1))),
             ..finding
         }],
         warnings: Vec::new(),

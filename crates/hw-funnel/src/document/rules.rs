@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Aggregation, Checked, Condition, ConditionBody, Document, Target};
 use crate::comparison::Comparison;
-use crate::finding::{Fault, Finding, Findings, Located, excerpt, excerpt_text};
+use crate::finding::{Fault, Finding, Findings, Located, bare_excerpt, excerpt, excerpt_text};
 use crate::relation::{RELATION_BYTES_MAX, Relation, RelationFault, Step, single_operator};
 use crate::scalar::Number;
 
@@ -124,7 +124,7 @@ impl Target {
             Some(column) => format!("sum {}", excerpt_text(&column.value)),
             None => "count".to_owned(),
         };
-        format!("{subject} {} {}", self.comparison.text(), excerpt(&self.written))
+        format!("{subject} {} {}", self.comparison.text(), bare_excerpt(&self.written))
     }
 
     /// Whether no count from 1 on satisfies the target and zero is not asked for.

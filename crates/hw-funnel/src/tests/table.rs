@@ -14,13 +14,13 @@ use crate::{Dataset, GroupExport, Matcher, Partial, Query, result, validate};
 
 /// Rows of JSON values; the first column is the group, the second the time.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     pub(super) columns: Vec<(String, DataType)>,
     pub(super) rows: Vec<Vec<Value>>,
 }
 
 impl Table {
-    pub(super) fn new(columns: &[(&str, DataType)], rows: Vec<Vec<Value>>) -> Self {
+    pub(crate) fn new(columns: &[(&str, DataType)], rows: Vec<Vec<Value>>) -> Self {
         let columns = columns
             .iter()
             .map(|(name, data_type)| ((*name).to_owned(), data_type.clone()))
@@ -28,7 +28,7 @@ impl Table {
         Self { columns, rows }
     }
 
-    pub(super) fn dataset(&self) -> Dataset {
+    pub(crate) fn dataset(&self) -> Dataset {
         Dataset {
             group_column: self.columns[0].0.clone(),
             time_column: self.columns[1].0.clone(),
@@ -39,7 +39,7 @@ impl Table {
     }
 
     /// The rows of these numbers as one batch, with columns stored as `stored` types.
-    pub(super) fn batch(&self, rows: &[usize], stored: &[DataType]) -> RecordBatch {
+    pub(crate) fn batch(&self, rows: &[usize], stored: &[DataType]) -> RecordBatch {
         let fields: Vec<Field> = self
             .columns
             .iter()
@@ -53,24 +53,24 @@ impl Table {
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect()).unwrap()
     }
 
-    pub(super) fn declared_types(&self) -> Vec<DataType> {
+    pub(crate) fn declared_types(&self) -> Vec<DataType> {
         self.columns.iter().map(|(_, data_type)| data_type.clone()).collect()
     }
 
-    pub(super) fn query(&self, query: &Value) -> Query {
+    pub(crate) fn query(&self, query: &Value) -> Query {
         let validation = validate(query, Some(&self.dataset()));
         assert!(validation.success, "{query} is not valid: {:#?}", validation.findings);
         validation.query.unwrap()
     }
 
     /// The result over all rows in one batch.
-    pub(super) fn run(&self, query: &Value) -> Value {
+    pub(crate) fn run(&self, query: &Value) -> Value {
         let rows: Vec<usize> = (0..self.rows.len()).collect();
         self.run_cut(query, &[vec![rows]], &self.declared_types())
     }
 
     /// The result over parts of batches of row numbers.
-    pub(super) fn run_cut(&self, query: &Value, parts: &[Vec<Vec<usize>>], stored: &[DataType]) -> Value {
+    pub(crate) fn run_cut(&self, query: &Value, parts: &[Vec<Vec<usize>>], stored: &[DataType]) -> Value {
         let query = self.query(query);
         let mut merged = Partial::empty(&query);
         for part in parts {
@@ -79,7 +79,7 @@ impl Table {
         result(&query, &merged)
     }
 
-    pub(super) fn match_part(
+    pub(crate) fn match_part(
         &self,
         query: &Query,
         batches: &[Vec<usize>],
@@ -98,7 +98,7 @@ impl Table {
     }
 
     /// Row numbers of each group, in the order of the groups' first rows.
-    pub(super) fn groups(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn groups(&self) -> Vec<Vec<usize>> {
         let mut groups: Vec<(Value, Vec<usize>)> = Vec::new();
         for (number, row) in self.rows.iter().enumerate() {
             match groups.iter_mut().find(|(group, _)| *group == row[0]) {

@@ -1,21 +1,19 @@
 //! Binds a document to a dataset: columns to indexes, values to types, times to the stored unit.
 
+mod times;
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
 use crate::column::ColumnKind;
 use crate::comparison::Operator;
-use crate::document::{self, AggregationKind, Checked, ConditionBody, Document, Rows, empty_timeframe};
+use crate::document::{self, AggregationKind, Checked, ConditionBody, Document, Rows};
 use crate::filter::{Filter, Mismatch, Test, applies};
-use crate::finding::{Fault, Finding, Findings, Located, Pointer, excerpt, excerpt_text};
+use crate::finding::{Fault, Finding, Findings, Located, Pointer, excerpt, excerpt_text, json_type};
 use crate::query::{Aggregation, Breakdown, Column, Condition, Dataset, Funnel, Query, Sequence, Target};
 use crate::scalar::Number;
-use crate::time::{Calendar, TimeBounds, TimeValue, parse_duration};
 use crate::validate::DEFAULT_TOP;
-
-/// Factor between a bound of the timeframe and the dataset's times from which on the units are taken to differ.
-const SCALE_FACTOR: f64 = 100.0;
 
 /// Binds as much as can be bound; the query is complete if and only if nothing was added to `findings`.
 pub(super) fn bind(
@@ -137,6 +135,12 @@ impl<'a> Binder<'a> {
         fits: impl Fn(&ColumnKind) -> bool,
     ) -> Option<usize> {
         let message = match self.known.get(name) {
+            None if self.dataset.columns.iter().any(|(known, _)| known == name) => {
+                format!(
+                    "the {role} column `{}` is of a type that funnels cannot read",
+                    excerpt_text(name)
+                )
+            }
             None => format!(
                 "the {role} column `{}` is not among the columns of the dataset",
                 excerpt_text(name)
@@ -205,7 +209,7 @@ impl<'a> Binder<'a> {
             return Some(index);
         }
         let (name_text, actual) = (excerpt_text(&name.value), type_name(&column));
-        let message = format!("{role} `{name_text}` is of type {actual}, but has to be INT or FLOAT");
+        let message = format!("the column `{name_text}` {role} is of type {actual}, but has to be INT or FLOAT");
         self.mismatch(&name.at, message);
         None
     }
@@ -243,7 +247,7 @@ impl<'a> Binder<'a> {
         let sum = target
             .sum
             .as_ref()
-            .and_then(|column| self.numeric_column(column, "the summed column"));
+            .and_then(|column| self.numeric_column(column, "of a sum target"));
         let is_float = sum
             .and_then(|sum| self.columns.get(sum))
             .is_some_and(|column| column.kind == ColumnKind::Float);
@@ -275,13 +279,19 @@ impl<'a> Binder<'a> {
                 None
             }
             Err(Mismatch::Values(faults)) => {
-                let at = filter.value.as_ref().map_or(&filter.operator.at, |value| &value.at);
                 for (place, reason) in faults {
-                    let at = place.map_or(at.clone(), |place| at.index(place));
-                    self.report_value(&at, &reason, &column);
+                    self.report_filter_value(filter, place, &reason, &column);
                 }
                 None
             }
+        }
+    }
+
+    fn report_filter_value(&mut self, filter: &document::Filter, place: Option<usize>, reason: &str, column: &Column) {
+        let Some(value) = &filter.value else { return };
+        match place.and_then(|place| Some((value.at.index(place), value.value.get(place)?))) {
+            Some((at, item)) => self.report_value(&at, item, reason, column),
+            None => self.report_value(&value.at, &value.value, reason, column),
         }
     }
 
@@ -314,15 +324,11 @@ impl<'a> Binder<'a> {
             .push(finding.help(format!("such a column takes {}", allowed.join(" "))));
     }
 
-    fn report_value(&mut self, at: &Pointer, reason: &str, column: &Column) {
-        let name = excerpt_text(&column.name);
-        self.mismatch(
-            at,
-            format!(
-                "{reason}, as the column `{name}` of type {} needs it",
-                type_name(column)
-            ),
-        );
+    fn report_value(&mut self, at: &Pointer, value: &Value, reason: &str, column: &Column) {
+        let (text, value_type) = (excerpt(value), json_type(value));
+        let (name, column_type) = (excerpt_text(&column.name), type_name(column));
+        let fit = format!("{text}, {value_type}, does not fit the column `{name}` of type {column_type}");
+        self.mismatch(at, format!("{fit}: {reason}"));
     }
 
     fn mismatch(&mut self, at: &Pointer, message: String) {
@@ -371,7 +377,7 @@ impl<'a> Binder<'a> {
 
     fn aggregation(&mut self, aggregation: &document::Aggregation) -> Option<Aggregation> {
         let column = self.aggregated_column(aggregation);
-        let role = format!("the `otherColumn` of `{}`", aggregation.kind.name());
+        let role = format!("as `otherColumn` of `{}`", aggregation.kind.name());
         let other = aggregation
             .other
             .as_ref()
@@ -414,183 +420,8 @@ impl<'a> Binder<'a> {
             | AggregationKind::Max
             | AggregationKind::Sum
             | AggregationKind::Mean
-            | AggregationKind::Quantile => self.numeric_column(name, &format!("the column of {role}")),
+            | AggregationKind::Quantile => self.numeric_column(name, &format!("of {role}")),
         }
-    }
-
-    fn timeframe(&mut self, document: &Document) -> TimeBounds {
-        let Some(column) = self.time.clone() else {
-            return TimeBounds::default();
-        };
-        let from = document.from.as_ref().and_then(|from| self.bound(from, &column));
-        let to = document.to.as_ref().and_then(|to| self.bound(to, &column));
-        if let (Some(first), Some(end), Some(from), Some(to)) = (&document.from, &document.to, from, to) {
-            // Two numbers have been compared before.
-            let is_text = first.value.is_string() || end.value.is_string();
-            if is_text && to.compare(from).is_some_and(|order| order.is_le()) {
-                self.findings.push(empty_timeframe(first, end));
-            }
-        }
-        let bounds = TimeBounds {
-            from: from.map(|from| from.stored),
-            to: to.map(|to| to.stored),
-        };
-        self.check_range(document, bounds);
-        bounds
-    }
-
-    /// A bound in the stored unit.
-    fn bound(&mut self, bound: &Located<Value>, column: &Column) -> Option<Bound> {
-        match Bound::of(&bound.value, &column.kind) {
-            Ok(bound) => Some(bound),
-            Err(reason) => {
-                let name = excerpt_text(&column.name);
-                self.mismatch(
-                    &bound.at,
-                    format!(
-                        "{reason}, as the time column `{name}` of type {} needs it",
-                        type_name(column)
-                    ),
-                );
-                None
-            }
-        }
-    }
-
-    fn check_range(&mut self, document: &Document, bounds: TimeBounds) {
-        let Some((min, max)) = self.dataset.time_range else {
-            return;
-        };
-        if let (Some(written), Some(from)) = (&document.from, bounds.from) {
-            self.check_scale(written, from, (min, max), ("minimum", min));
-        }
-        if let (Some(written), Some(to)) = (&document.to, bounds.to) {
-            self.check_scale(written, to, (min, max), ("maximum", max));
-        }
-        let is_after = bounds
-            .from
-            .is_some_and(|from| from.compare(max).is_some_and(|order| order.is_gt()));
-        let is_before = bounds
-            .to
-            .is_some_and(|to| to.compare(min).is_some_and(|order| order.is_le()));
-        if is_after || is_before {
-            let message = format!("the timeframe selects no rows: the dataset's times go from {min} to {max}");
-            self.warnings.push(Finding::new(
-                Fault::EmptyTimeframe,
-                &Pointer::default().key("timeframe"),
-                message,
-            ));
-        }
-    }
-
-    /// Refuses a number that is probably in another unit. A time within the dataset's range is always right, and text
-    /// has no unit to mistake.
-    fn check_scale(
-        &mut self,
-        written: &Located<Value>,
-        bound: TimeValue,
-        (min, max): (TimeValue, TimeValue),
-        (end_name, end): (&str, TimeValue),
-    ) {
-        let is_inside = bound.compare(min).is_some_and(|order| order.is_ge())
-            && bound.compare(max).is_some_and(|order| order.is_le());
-        let (size, reference) = (bound.as_f64(), end.as_f64());
-        if is_inside || written.value.is_string() || size <= 0.0 || reference <= 0.0 {
-            return;
-        }
-        let factor = if size > reference {
-            size / reference
-        } else {
-            reference / size
-        };
-        if factor >= SCALE_FACTOR {
-            let message = format!(
-                "the time {} is not of the scale of the dataset's {end_name} {end}",
-                excerpt(&written.value)
-            );
-            let help =
-                "write times in the unit of the time column; seconds and milliseconds differ by a factor of 1000";
-            self.findings
-                .push(Finding::new(Fault::TypeMismatch, &written.at, message).help(help));
-        }
-    }
-
-    /// A duration in the stored unit. Text is rounded down to it, which compares alike.
-    fn duration(&mut self, limit: &Located<Value>) -> Option<TimeValue> {
-        let column = self.time.clone()?;
-        let (name, actual) = (excerpt_text(&column.name), type_name(&column));
-        let number = limit.value.as_number().and_then(Number::from_json);
-        match (&limit.value, &column.kind, number) {
-            (Value::String(text), ColumnKind::Calendar(calendar), _) => {
-                parse_duration(text).map(|nanos| Number::Int(nanos / calendar.unit))
-            }
-            (Value::String(text), _, _) => {
-                let message = format!(
-                    "the duration \"{}\" has a unit, but the time column `{name}` of type {actual} has none",
-                    excerpt_text(text)
-                );
-                let help = "write the duration as a number in the unit that the column happens to use";
-                self.findings
-                    .push(Finding::new(Fault::TypeMismatch, &limit.at, message).help(help));
-                None
-            }
-            (_, ColumnKind::Float, Some(number)) => Some(number),
-            (_, _, Some(number)) => {
-                let whole = number.integral().map(Number::Int);
-                if whole.is_none() {
-                    let value = excerpt(&limit.value);
-                    self.mismatch(&limit.at, format!("the duration {value} is not an integer, as the time column `{name}` of type {actual} needs it"));
-                }
-                whole
-            }
-            (_, _, None) => None,
-        }
-    }
-}
-
-/// A bound of the timeframe.
-#[derive(Debug, Clone, Copy)]
-struct Bound {
-    /// As written, in nanoseconds where the column is a timestamp or date.
-    exact: Number,
-    /// In the stored unit; selects the same rows.
-    stored: TimeValue,
-}
-
-impl Bound {
-    fn of(value: &Value, kind: &ColumnKind) -> Result<Self, String> {
-        let number = value.as_number().and_then(Number::from_json);
-        let plain = |number| Self {
-            exact: number,
-            stored: number,
-        };
-        match (kind, number, number.and_then(Number::integral)) {
-            (ColumnKind::Float, Some(number), _) => Ok(plain(Number::Float(number.as_f64()))),
-            (ColumnKind::Calendar(calendar), None, _) => Self::of_text(value, calendar),
-            (ColumnKind::Calendar(calendar), _, Some(stored)) => {
-                let exact = Number::Int(stored.saturating_mul(calendar.unit));
-                Ok(Self {
-                    exact,
-                    stored: Number::Int(stored),
-                })
-            }
-            (ColumnKind::Float, None, _) => Err(format!("the time {} is not a number", excerpt(value))),
-            (_, _, Some(stored)) => Ok(plain(Number::Int(stored))),
-            (_, _, None) => Err(format!("the time {} is not an integer", excerpt(value))),
-        }
-    }
-
-    fn of_text(value: &Value, calendar: &Calendar) -> Result<Self, String> {
-        let nanos = calendar.parse(value.as_str().unwrap_or_default());
-        let nanos = nanos.map_err(|reason| format!("{} is not a point in time: {reason}", excerpt(value)))?;
-        Ok(Self {
-            exact: Number::Int(nanos),
-            stored: Number::Int(calendar.stored_at_or_after(nanos)),
-        })
-    }
-
-    fn compare(self, other: Self) -> Option<std::cmp::Ordering> {
-        self.exact.compare(other.exact)
     }
 }
 
