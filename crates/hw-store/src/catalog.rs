@@ -7,7 +7,7 @@ use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::Timestamp;
 
 use crate::StoreError;
-pub(crate) use plan::{NameState, PlannedChange, names_of, plan_changes};
+pub(crate) use plan::{NameState, PlannedChange, names_of, plan_changes, sorted_parts};
 
 /// When a table was last used by a job, or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

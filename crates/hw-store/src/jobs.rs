@@ -1,6 +1,7 @@
 //! Jobs: submitting, looking up, adding tasks, ending.
 
 mod check;
+mod counts;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::StoreError;
 pub(crate) use check::{
     check_dependencies, check_ending, check_inline, check_page, page_token, parse_page_token, plain_id,
 };
+pub(crate) use counts::move_counted;
 
 /// Tells repeated submissions of one request apart from new ones.
 #[derive(Debug, Clone, PartialEq, Eq)]

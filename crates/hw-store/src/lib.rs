@@ -29,20 +29,20 @@ mod sqlite;
 mod tests;
 
 pub use catalog::{CatalogStore, FileLedger, TableUse};
-pub use clock::SystemClock;
+pub use clock::{SystemClock, host_boot_id};
 pub use error::{ERROR_CODES, StoreError};
 pub use events::{EventFilter, EventStore};
 pub use jobs::{
     AddTasks, AttemptRecord, EndJob, IdempotencyKey, JobChangeError, JobFilter, JobRecord, JobStore, NewJob, Page,
     PageRequest, Submission, SubmitError, TaskRecord,
 };
-pub use limits::{PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX};
+pub use limits::{GROUP_COMMIT_MAX, PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX};
 pub use memory::MemoryStore;
 pub use queue::{
     ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, Slot, TaskChange, TaskChanged, Verdict,
 };
 pub use sessions::{NewSession, Role, SessionRecord, SessionStore, TokenRecord, WorkerRecord};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SqliteOptions, SqliteStore, restore};
 
 use std::path::Path;
 use std::time::Duration;

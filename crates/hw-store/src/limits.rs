@@ -1,5 +1,7 @@
 //! Limits that hold for every store, each with a name.
 
+use std::time::Duration;
+
 /// Jobs that may be queued or running at a time, unless a store is opened with another limit.
 pub const UNFINISHED_JOBS_MAX: u32 = 10_000;
 
@@ -23,3 +25,21 @@ pub(crate) const PRUNED_EVENTS_MAX: usize = 10_000;
 
 /// Superseded versions of tables whose parts one call of `prune` removes.
 pub(crate) const PRUNED_VERSIONS_MAX: usize = 100;
+
+/// Writes that may wait for the writer; further callers wait for room.
+pub(crate) const WRITES_QUEUED_MAX: usize = 1_024;
+
+/// Writes that share a transaction, unless a store is opened with another limit.
+pub const GROUP_COMMIT_MAX: usize = 256;
+
+/// Longest time for which a writer keeps taking the lock without a gap for other processes.
+pub(crate) const WRITE_STRETCH_MAX: Duration = Duration::from_millis(20);
+
+/// That gap.
+pub(crate) const COURTESY_PAUSE: Duration = Duration::from_millis(1);
+
+/// Pause before a busy lock is asked for again.
+pub(crate) const BUSY_RETRY_PAUSE: Duration = Duration::from_millis(1);
+
+/// How long SQLite itself waits for a lock, before the writer asks again.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(2);

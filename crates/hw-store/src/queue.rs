@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use crate::{StoreError, TaskRecord};
 pub(crate) use lane::{Candidate, Lane, choose, holds_any};
-pub(crate) use report::{Judgement, check_outcome, judge, takes_away};
+pub(crate) use report::{Judgement, check_outcome, judge, outcome_of, takes_away};
 
 /// What a worker is ready to take.
 #[derive(Debug, Clone, PartialEq)]

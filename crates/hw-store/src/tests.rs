@@ -1,9 +1,18 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
 
+mod differential;
+
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::MemoryStore;
 use crate::conformance::{ManualClock, Setting, conformance};
+use crate::{MemoryStore, SqliteOptions, SqliteStore};
 
 async fn in_memory() -> Setting {
     let clock = ManualClock::new();
@@ -14,4 +23,22 @@ async fn in_memory() -> Setting {
     }
 }
 
+async fn on_sqlite() -> Setting {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let store = open(&folder.path().join("store.db"), &clock).await;
+    Setting {
+        store: Arc::new(store),
+        clock,
+        keep: Box::new(folder),
+    }
+}
+
+async fn open(path: &Path, clock: &Arc<ManualClock>) -> SqliteStore {
+    SqliteStore::open(path, SqliteOptions::new(clock.clone(), "boot-1"))
+        .await
+        .unwrap()
+}
+
 conformance!(memory, crate::tests::in_memory);
+conformance!(sqlite, crate::tests::on_sqlite);

@@ -27,10 +27,10 @@ impl NameState {
 /// A change that can be made.
 #[derive(Debug)]
 pub(crate) enum PlannedChange {
-    /// The table exists in this form.
+    /// The table exists in this form, with the parts of the change at this place.
     Put {
+        place: usize,
         table: Box<Table>,
-        parts: Vec<Part>,
         created: bool,
     },
     /// The table is gone.
@@ -52,54 +52,61 @@ pub(crate) fn names_of(changes: &[CatalogChange]) -> Vec<&TableName> {
 /// get their versions, the time `at` and, where they name no origin, the job.
 pub(crate) fn plan_changes(
     mut names: BTreeMap<TableName, NameState>,
-    changes: Vec<CatalogChange>,
+    changes: &[CatalogChange],
     job: JobId,
     at: Timestamp,
 ) -> Result<Vec<PlannedChange>, JobChangeError> {
     let mut planned = Vec::with_capacity(changes.len());
-    for change in changes {
+    for (place, change) in changes.iter().enumerate() {
         planned.push(match change {
-            CatalogChange::Put { table, parts } => {
+            CatalogChange::Put { table, .. } => {
                 let state = names.entry(table.name.clone()).or_insert(NameState::UNUSED);
-                plan_put(state, table, parts, job, at)
+                let created = !state.exists;
+                let table = Box::new(plan_put(state, table, job, at));
+                PlannedChange::Put { place, table, created }
             }
             CatalogChange::Drop { name, version } => {
                 let state = names.entry(name.clone()).or_insert(NameState::UNUSED);
-                plan_drop(state, name, version)?
+                plan_drop(state, name, *version)?
             }
         });
     }
     Ok(planned)
 }
 
-fn plan_put(
-    state: &mut NameState,
-    mut table: Box<Table>,
-    mut parts: Vec<Part>,
-    job: JobId,
-    at: Timestamp,
-) -> PlannedChange {
-    let created = !state.exists;
+/// The parts of a change, in the order of their paths; none for a drop.
+pub(crate) fn sorted_parts(change: &CatalogChange) -> Vec<Part> {
+    match change {
+        CatalogChange::Put { parts, .. } => {
+            let mut parts = parts.clone();
+            parts.sort_by(|a, b| a.path.cmp(&b.path));
+            parts
+        }
+        CatalogChange::Drop { .. } => Vec::new(),
+    }
+}
+
+fn plan_put(state: &mut NameState, table: &Table, job: JobId, at: Timestamp) -> Table {
     *state = NameState {
         version: TableVersion(state.version.0 + 1),
         exists: true,
     };
+    let mut table = table.clone();
     table.version = state.version;
     table.registered_at = at.0;
     table.origin.get_or_insert_with(|| job.to_string());
-    parts.sort_by(|a, b| a.path.cmp(&b.path));
-    PlannedChange::Put { table, parts, created }
+    table
 }
 
-fn plan_drop(state: &mut NameState, name: TableName, version: TableVersion) -> Result<PlannedChange, JobChangeError> {
+fn plan_drop(state: &mut NameState, name: &TableName, version: TableVersion) -> Result<PlannedChange, JobChangeError> {
     let found = if state.exists { state.version } else { TableVersion(0) };
     if !state.exists || found != version {
         return Err(JobChangeError::TableMoved {
-            name,
+            name: name.clone(),
             expected: version,
             found,
         });
     }
     state.exists = false;
-    Ok(PlannedChange::Drop(name))
+    Ok(PlannedChange::Drop(name.clone()))
 }

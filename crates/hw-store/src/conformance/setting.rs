@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use hw_catalog::{Part, Table, TableName};
 use hw_job::{
     AttemptCounts, Clock, Elapsed, Ending, Event, EventSeq, Fence, JobEnding, JobId, Lifetime, Needs, SessionId,
     StoredDocument, TaskId, TaskSpec, TaskState, Timestamp, WorkerId,
@@ -304,6 +305,42 @@ pub(crate) fn new_worker(name: &str, of: &str) -> WorkerRecord {
         draining: false,
         running: 0,
     }
+}
+
+pub(crate) fn table_name(name: &str) -> TableName {
+    TableName::in_main(name).unwrap()
+}
+
+pub(crate) fn part(path: &str, bytes: u64) -> Part {
+    Part {
+        path: path.to_owned(),
+        bytes,
+        rows: Some(3),
+        etag: None,
+        modified_at: 5,
+    }
+}
+
+pub(crate) fn table(name: &TableName) -> Table {
+    serde_json::from_value(json!({
+        "name": name.to_string(),
+        "kind": "dataset",
+        "version": 0,
+        "schema": { "fields": [], "metadata": {} },
+        "group_column": null,
+        "time_column": "at",
+        "groups": "contained",
+        "sorted_by": [],
+        "rows": 7,
+        "bytes": 1000,
+        "columns": [],
+        "unsupported": [],
+        "dataset": null,
+        "registered_at": 0,
+        "origin": null,
+        "comment": "a 'remark' of \"ours\"",
+    }))
+    .unwrap()
 }
 
 /// A task by the number of its job.

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use hw_catalog::{Part, Table, TableName, TableVersion};
-use hw_job::Elapsed;
+use hw_job::{CatalogChange, Elapsed, JobId};
 
 use super::state::{FileEntry, FileState, State, TableEntry};
 use super::{MemoryStore, Now};
-use crate::catalog::{NameState, PlannedChange};
+use crate::catalog::{NameState, PlannedChange, sorted_parts};
 use crate::journal::Journal;
 use crate::{CatalogStore, FileLedger, StoreError, TableUse};
 
@@ -138,10 +138,17 @@ impl State {
         })
     }
 
-    pub(super) fn change_catalog(&mut self, job: hw_job::JobId, changes: Vec<PlannedChange>, journal: &mut Journal) {
-        for change in changes {
+    pub(super) fn change_catalog(
+        &mut self,
+        job: JobId,
+        changes: &[CatalogChange],
+        planned: Vec<PlannedChange>,
+        journal: &mut Journal,
+    ) {
+        for change in planned {
             match change {
-                PlannedChange::Put { table, parts, created } => {
+                PlannedChange::Put { place, table, created } => {
+                    let parts = changes.get(place).map(sorted_parts).unwrap_or_default();
                     journal.table_put(job, &table.name, table.version, created);
                     let name = table.name.clone();
                     self.parts.insert((name.clone(), table.version), parts);

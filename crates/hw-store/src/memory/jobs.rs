@@ -138,8 +138,8 @@ impl JobStore for MemoryStore {
                 .into_iter()
                 .map(|name| (name.clone(), state.name_state(name)))
                 .collect();
-            let changes = plan_changes(names, end.changes, end.job, now.wall)?;
-            state.change_catalog(end.job, changes, journal);
+            let planned = plan_changes(names, &end.changes, end.job, now.wall)?;
+            state.change_catalog(end.job, &end.changes, planned, journal);
             state.confirm_files(&end.files, now);
             state.withdraw_tasks(end.job, now);
             journal.job_ended(end.job, &kind, end.ending.state());

@@ -6,6 +6,7 @@ use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::{Elapsed, Event, EventSeq, Fence, JobId, NewEvent, SessionId, TaskId, TaskSpec, TaskState, WorkerId};
 
 use super::Now;
+use crate::jobs::move_counted;
 use crate::journal::Journal;
 use crate::queue::Lane;
 use crate::{AttemptRecord, JobRecord, NewSession, TaskRecord, TokenRecord, WorkerRecord};
@@ -275,14 +276,7 @@ impl JobEntry {
         let task = self.tasks.get_mut(usize::try_from(index).ok()?)?;
         let from = std::mem::replace(&mut task.record.state, to);
         let pause = task.record.not_before.take();
-        let counts = &mut self.record.tasks.0;
-        if let Some(count) = counts.get_mut(&from) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&from);
-            }
-        }
-        *counts.entry(to).or_default() += 1;
+        move_counted(&mut self.record.tasks, from, to, 1);
         Some((from, pause))
     }
 }

@@ -7,9 +7,10 @@
 use hw_job::{Needs, TaskSpec};
 
 use super::{Claim, Slot};
+use crate::StoreError;
 
 /// What the tasks of a lane ask of a worker.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lane {
     kind: String,
     format: u32,
@@ -30,6 +31,24 @@ impl Lane {
             labels,
             special: is_special(&spec.needs),
         }
+    }
+
+    /// The lane as a text: the same for the same lane, so that tables can sort by it.
+    pub(crate) fn to_text(&self) -> Result<String, StoreError> {
+        let parts = (&self.kind, self.format, &self.labels, self.special);
+        serde_json::to_string(&parts).map_err(|error| StoreError::Misuse(format!("a lane cannot be written: {error}")))
+    }
+
+    /// The lane that [`to_text`](Self::to_text) writes so.
+    pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
+        let corrupt = |error| StoreError::Corrupt(format!("the lane `{text}`: {error}"));
+        let (kind, format, labels, special) = serde_json::from_str(text).map_err(corrupt)?;
+        Ok(Self {
+            kind,
+            format,
+            labels,
+            special,
+        })
     }
 
     /// Whether the worker that makes the claim may take the lane's tasks.

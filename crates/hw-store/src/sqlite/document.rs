@@ -1,0 +1,30 @@
+//! Documents in columns: JSON with the version of its form.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::row::Reader;
+use super::to_json;
+use crate::StoreError;
+
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Document<T> {
+    format: u32,
+    value: T,
+}
+
+/// The text of a document in the form that this program writes.
+pub(super) fn write_document<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    to_json(&Document { format: FORMAT, value })
+}
+
+/// The document in a column.
+pub(super) fn read_document<T: DeserializeOwned>(row: &Reader<'_>, column: &str) -> Result<T, StoreError> {
+    let document: Document<T> = row.json(column)?;
+    if document.format == FORMAT {
+        return Ok(document.value);
+    }
+    Err(row.corrupt(column, format_args!("its form {} is unknown", document.format)))
+}

@@ -1,0 +1,377 @@
+//! Making jobs, and tasks of jobs.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use hw_job::{JobState, Progress, TaskCounts, TaskSpec, TaskState};
+
+use super::super::clock::micros;
+use super::super::document::write_document;
+use super::super::events::id_text;
+use super::super::queue::Turns;
+use super::super::row::Reader;
+use super::super::writer::{Batch, Change, sql};
+use super::super::{stored, to_json};
+use super::record::{JobDetails, TaskDetails, task_key};
+use super::{Heads, JobHead};
+use crate::jobs::check_dependencies;
+use crate::queue::Lane;
+use crate::{AddTasks, JobChangeError, NewJob, StoreError, Submission, SubmitError};
+
+pub(super) struct Submit {
+    job: NewJob,
+    unfinished_jobs_max: u32,
+    /// Texts, made before the lock is taken.
+    details: String,
+    params: String,
+    expanded: String,
+    tasks: NewTasks,
+}
+
+impl Submit {
+    pub(super) fn new(job: NewJob, unfinished_jobs_max: u32) -> Result<Self, StoreError> {
+        let details = JobDetails {
+            warnings: job.warnings.clone(),
+            reads: job.reads.clone(),
+            timeout_micros: job.timeout.map(|timeout| micros(timeout).unsigned_abs()),
+            parent: job.parent,
+            lifetime: job.lifetime,
+        };
+        Ok(Self {
+            details: write_document(&details)?,
+            params: to_json(&job.params)?,
+            expanded: to_json(&job.expanded)?,
+            tasks: NewTasks::new(0, job.tasks.clone())?,
+            unfinished_jobs_max,
+            job,
+        })
+    }
+
+    /// The answer to a submission whose idempotency key is known.
+    async fn known(&self, batch: &mut Batch<'_>) -> Result<Option<Submission>, SubmitError> {
+        let Some(idempotency) = &self.job.idempotency else {
+            return Ok(None);
+        };
+        let look = "SELECT i.request, j.id FROM idempotency i JOIN job j ON j.number = i.job WHERE i.key = ?1";
+        let Some(row) = batch.row(sql(look).bind(idempotency.key.clone())).await? else {
+            return Ok(None);
+        };
+        let row = Reader::new(&row, format_args!("idempotency key `{}`", idempotency.key));
+        let job = row.job_id("id")?;
+        if row.text("request")? == idempotency.request {
+            return Ok(Some(Submission::Existing(job)));
+        }
+        let key = idempotency.key.clone();
+        Err(SubmitError::KeyConflict { key, job })
+    }
+
+    async fn check_room(&self, batch: &mut Batch<'_>) -> Result<(), SubmitError> {
+        let look = "SELECT EXISTS (SELECT 1 FROM job WHERE id = ?1) AS taken,
+                           (SELECT count(*) FROM job WHERE settled = 0) AS open";
+        let row = batch.row(sql(look).bind(id_text(self.job.id))).await?;
+        let row = row.ok_or_else(|| StoreError::Corrupt("jobs cannot be counted".to_owned()))?;
+        let row = Reader::new(&row, "the list of jobs");
+        if row.truth("taken")? {
+            return Err(StoreError::Misuse(format!("job {} exists already", self.job.id)).into());
+        }
+        let limit = self.unfinished_jobs_max;
+        if row.number::<u64>("open")? >= u64::from(limit) {
+            return Err(SubmitError::QueueFull { limit });
+        }
+        Ok(())
+    }
+
+    /// Inserts the job with the counts that its tasks will have; returns its head.
+    async fn insert(&self, batch: &mut Batch<'_>) -> Result<JobHead, StoreError> {
+        let job = &self.job;
+        let counts = self.tasks.counts(&BTreeSet::new());
+        let id = id_text(job.id);
+        let insert =
+            "INSERT INTO job (id, id_reversed, kind, format, state, progress, task_counts, tasks, priority, tags,
+                                       owner, fingerprint, dependencies, created_at, created)
+                      VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING number";
+        let insert = sql(insert)
+            .bind(id.clone())
+            .bind(id.chars().rev().collect::<String>())
+            .bind(job.kind.clone())
+            .bind(i64::from(job.format))
+            .bind(to_json(&Progress::default())?)
+            .bind(to_json(&counts)?)
+            .bind(stored(job.tasks.len()))
+            .bind(i64::from(job.priority))
+            .bind(to_json(&job.tags)?)
+            .bind(job.owner.0.clone())
+            .bind(job.fingerprint.clone())
+            .bind(i64::from(self.tasks.any_dependency()))
+            .bind(batch.now.wall.0)
+            .bind(batch.now.elapsed);
+        let rows = batch.write_returning(insert).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| StoreError::Corrupt("a job got no number".to_owned()))?;
+        Ok(JobHead {
+            number: Reader::new(row, "a new job").value("number")?,
+            id: job.id,
+            kind: job.kind.clone(),
+            state: JobState::Queued,
+            cancelled: false,
+            counts,
+            tasks: stored(job.tasks.len()).try_into().unwrap_or(u32::MAX),
+            attempts: 0,
+            priority: job.priority,
+            dependencies: self.tasks.any_dependency(),
+            documents: false,
+            started_at: None,
+            changed: false,
+        })
+    }
+
+    async fn insert_documents(&self, batch: &mut Batch<'_>, number: i64) -> Result<(), StoreError> {
+        let insert = "INSERT INTO job_document (job, params, expanded, details) VALUES (?1, ?2, ?3, ?4)";
+        let insert = sql(insert)
+            .bind(number)
+            .bind(self.params.clone())
+            .bind(self.expanded.clone())
+            .bind(self.details.clone());
+        batch.write(insert).await?;
+        if !self.job.reads.is_empty() {
+            let insert = "INSERT INTO job_read (job, position, name, version)
+                          SELECT ?1, key, value ->> 0, value ->> 1 FROM json_each(?2)";
+            batch
+                .write(sql(insert).bind(number).bind(to_json(&self.job.reads)?))
+                .await?;
+        }
+        if let Some(idempotency) = &self.job.idempotency {
+            let insert = sql("INSERT INTO idempotency (key, request, job) VALUES (?1, ?2, ?3)")
+                .bind(idempotency.key.clone())
+                .bind(idempotency.request.clone())
+                .bind(number);
+            batch.write(insert).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Change for Submit {
+    type Answer = Submission;
+    type Refusal = SubmitError;
+
+    fn flush(&self) -> bool {
+        self.job.flush
+    }
+
+    async fn make(&self, batch: &mut Batch<'_>) -> Result<Submission, SubmitError> {
+        if let Some(known) = self.known(batch).await? {
+            return Ok(known);
+        }
+        self.check_room(batch).await?;
+        let head = self.insert(batch).await?;
+        self.insert_documents(batch, head.number).await?;
+        batch.journal.job_submitted(self.job.id, &self.job.kind);
+        self.tasks.insert(batch, &head, &BTreeSet::new()).await?;
+        Ok(Submission::Created)
+    }
+}
+
+/// More tasks for a job.
+pub(super) struct Add {
+    add: AddTasks,
+    tasks: NewTasks,
+}
+
+impl Add {
+    pub(super) fn new(add: AddTasks) -> Result<Self, StoreError> {
+        let tasks = NewTasks::new(add.first_index, add.tasks.clone())?;
+        Ok(Self { add, tasks })
+    }
+}
+
+#[async_trait]
+impl Change for Add {
+    type Answer = ();
+    type Refusal = JobChangeError;
+
+    async fn make(&self, batch: &mut Batch<'_>) -> Result<(), JobChangeError> {
+        let mut heads = Heads::of_ids(batch, [self.add.job]).await?;
+        let head = heads.unsettled(self.add.job)?;
+        if head.tasks != self.add.first_index {
+            return Err(JobChangeError::TasksMoved {
+                job: self.add.job,
+                expected: self.add.first_index,
+                found: head.tasks,
+            });
+        }
+        check_dependencies(self.add.job, self.add.first_index, &self.add.tasks)?;
+        let succeeded = self.tasks.succeeded_before(batch, head.number).await?;
+        for (state, count) in self.tasks.counts(&succeeded).0 {
+            *head.counts.0.entry(state).or_default() += count;
+        }
+        head.tasks += u32::try_from(self.add.tasks.len()).unwrap_or(u32::MAX);
+        head.dependencies |= self.tasks.any_dependency();
+        head.changed = true;
+        self.tasks.insert(batch, head, &succeeded).await?;
+        heads.save(batch).await?;
+        Ok(())
+    }
+}
+
+/// Tasks on their way into the tables.
+struct NewTasks {
+    first_index: u32,
+    specs: Vec<TaskSpec>,
+    /// Rows of documents: index, kind, format, parameters, details.
+    documents: String,
+}
+
+impl NewTasks {
+    fn new(first_index: u32, specs: Vec<TaskSpec>) -> Result<Self, StoreError> {
+        let mut documents = Vec::with_capacity(specs.len());
+        for (index, spec) in (first_index..).zip(&specs) {
+            let details = TaskDetails {
+                needs: spec.needs.clone(),
+                after: spec.after.clone(),
+            };
+            let (params, details) = (to_json(&spec.params)?, write_document(&details)?);
+            documents.push((index, &spec.kind, spec.format, params, details));
+        }
+        Ok(Self {
+            first_index,
+            documents: to_json(&documents)?,
+            specs,
+        })
+    }
+
+    fn any_dependency(&self) -> bool {
+        self.specs.iter().any(|spec| !spec.after.is_empty())
+    }
+
+    /// How many of them are ready and how many wait, if those tasks have succeeded already.
+    fn counts(&self, succeeded: &BTreeSet<u32>) -> TaskCounts {
+        TaskCounts::of(self.specs.iter().map(|spec| match unmet(spec, succeeded).len() {
+            0 => TaskState::Ready,
+            _ => TaskState::Waiting,
+        }))
+    }
+
+    /// Those of the tasks waited for that have succeeded already.
+    async fn succeeded_before(&self, batch: &mut Batch<'_>, job: i64) -> Result<BTreeSet<u32>, StoreError> {
+        let before = self.specs.iter().flat_map(|spec| &spec.after);
+        let earlier = before.filter(|index| **index < self.first_index);
+        let keys: BTreeSet<i64> = earlier.map(|index| task_key(job, *index)).collect();
+        if keys.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let look = "SELECT task & 4294967295 AS idx FROM task
+                    WHERE task IN (SELECT value FROM json_each(?1)) AND state = 'succeeded'";
+        let rows = batch.rows(sql(look).bind(to_json(&keys)?)).await?;
+        rows.iter()
+            .map(|row| Reader::new(row, "a task").number("idx"))
+            .collect()
+    }
+
+    /// Inserts them, each ready or waiting.
+    async fn insert(&self, batch: &mut Batch<'_>, job: &JobHead, succeeded: &BTreeSet<u32>) -> Result<(), StoreError> {
+        if self.specs.is_empty() {
+            return Ok(());
+        }
+        let heads = self.heads(batch, job, succeeded).await?;
+        let insert = "INSERT INTO task (task, job, state, queued, lane, priority, turn, flow, cpu_milli, memory_bytes,
+                                        affinity, unmet, created_at)
+                      SELECT (?1 << 32) | (value ->> 0), ?1, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4,
+                             value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, ?3
+                      FROM json_each(?4);
+                      INSERT INTO task_document (task, kind, format, params, details)
+                      SELECT (?1 << 32) | (value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4
+                      FROM json_each(?5)";
+        let insert = sql(insert)
+            .bind(job.number)
+            .bind(i64::from(job.priority))
+            .bind(batch.now.wall.0)
+            .bind(to_json(&heads)?)
+            .bind(self.documents.clone());
+        batch.write(insert).await?;
+        self.insert_dependencies(batch, job.number, succeeded).await
+    }
+
+    async fn heads<'s>(
+        &'s self,
+        batch: &mut Batch<'_>,
+        job: &JobHead,
+        succeeded: &BTreeSet<u32>,
+    ) -> Result<Vec<TaskRow<'s>>, StoreError> {
+        let queued = |spec: &TaskSpec| !job.cancelled && unmet(spec, succeeded).is_empty();
+        let flows = self.specs.iter().filter(|spec| queued(spec));
+        let flows = flows.map(|spec| (spec.flow.clone(), job.priority)).collect();
+        let mut turns = Turns::load(batch, &flows).await?;
+        let mut rows = Vec::with_capacity(self.specs.len());
+        for (index, spec) in (self.first_index..).zip(&self.specs) {
+            let unmet = unmet(spec, succeeded).len();
+            let turn = if queued(spec) {
+                turns.deal(&spec.flow, job.priority)
+            } else {
+                0
+            };
+            if unmet == 0 {
+                batch.journal.task_ready(job.id);
+            }
+            rows.push(TaskRow(
+                index,
+                if unmet == 0 { "ready" } else { "waiting" },
+                i64::from(queued(spec)),
+                Lane::of(spec).to_text()?,
+                turn,
+                &spec.flow,
+                spec.needs.cpu_milli,
+                stored(spec.needs.memory_bytes),
+                if spec.affinity.is_empty() {
+                    None
+                } else {
+                    Some(to_json(&spec.affinity)?)
+                },
+                unmet,
+            ));
+        }
+        Ok(rows)
+    }
+
+    async fn insert_dependencies(
+        &self,
+        batch: &mut Batch<'_>,
+        job: i64,
+        succeeded: &BTreeSet<u32>,
+    ) -> Result<(), StoreError> {
+        let mut pairs = Vec::new();
+        for (index, spec) in (self.first_index..).zip(&self.specs) {
+            pairs.extend(unmet(spec, succeeded).into_iter().map(|before| (before, index)));
+        }
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let insert = "INSERT INTO task_after (before, task)
+                      SELECT (?1 << 32) | (value ->> 0), (?1 << 32) | (value ->> 1) FROM json_each(?2)";
+        batch.write(sql(insert).bind(job).bind(to_json(&pairs)?)).await?;
+        Ok(())
+    }
+}
+
+/// Index, state, queued, lane, turn, flow, processor, memory, affinity, unmet.
+#[derive(serde::Serialize)]
+struct TaskRow<'s>(
+    u32,
+    &'static str,
+    i64,
+    String,
+    u64,
+    &'s str,
+    u32,
+    i64,
+    Option<String>,
+    usize,
+);
+
+/// The tasks that the task still waits for, each once.
+fn unmet(spec: &TaskSpec, succeeded: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let open = spec.after.iter().filter(|before| !succeeded.contains(before));
+    open.copied().collect()
+}
