@@ -13,11 +13,27 @@
 //!
 //! The crate does not know the store, the engine, or how a server is made: the binary hands in a [`Program`].
 
+mod args;
+mod client;
+mod console;
+mod context;
+mod failure;
 mod interrupts;
+mod output;
+mod pointer;
 mod program;
+mod progress;
+mod render;
 mod run;
+mod shell;
+mod source;
+mod style;
 mod surroundings;
 mod terminal;
+#[cfg(test)]
+mod testing;
+mod transport;
+mod verbs;
 
 pub use interrupts::Interrupts;
 pub use program::{

@@ -1,0 +1,164 @@
+//! `headwater table`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::duration;
+
+/// The verbs of tables.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TableVerb {
+    Register(RegisterArgs),
+    /// List the tables of the catalog
+    ///
+    /// By name. `--quiet` prints the names alone.
+    #[command(
+        visible_alias = "ls",
+        after_long_help = "Examples:\n  headwater table list\n  headwater table list --format csv > tables.csv"
+    )]
+    List(Page),
+    /// Show a table: facts and columns
+    #[command(
+        visible_alias = "info",
+        after_long_help = "Examples:\n  headwater table show flights\n  headwater table show flights --parts --format jsonl"
+    )]
+    Show {
+        /// Name of the table
+        name: String,
+        /// Most frequent values and share of distinct values of each column as well
+        #[arg(long)]
+        full: bool,
+        /// The parts (files) instead of the columns
+        #[arg(long, conflicts_with = "full")]
+        parts: bool,
+    },
+    /// Take a table out of the catalog
+    ///
+    /// Files that were registered stay where they are. A table that was used moments ago is not dropped without --force.
+    #[command(
+        visible_alias = "unregister",
+        after_long_help = "Examples:\n  headwater table drop flights\n  headwater table drop flights --force --yes"
+    )]
+    Drop {
+        /// Name of the table
+        name: String,
+        /// Also when it was used moments ago
+        #[arg(long)]
+        force: bool,
+    },
+    /// List the jobs that read or made a table
+    #[command(after_long_help = "Examples:\n  headwater table runs flights\n  headwater table runs --limit 200")]
+    Runs {
+        /// Name of the table; without it, the jobs of all tables
+        name: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
+}
+
+/// Register a folder of Parquet files as a table
+///
+/// The files stay where they are. With --group and --time the table can be asked in funnels. Parts are checked first:
+/// columns and types agree, group and time columns exist and have no nulls, and every group stands in one part only.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    headwater table register events ./events --group user_id --time ts\n  \
+    headwater table register daily s3://shop/events/ --group user_id --time ts --groups split --recursive")]
+pub(crate) struct RegisterArgs {
+    /// Name of the table
+    pub(crate) name: String,
+    /// Folder, file or URL of the parts
+    #[arg(value_name = "PATH|URL")]
+    pub(crate) path: String,
+    /// Column that tells groups (users, devices) apart
+    #[arg(short, long, value_name = "COLUMN")]
+    pub(crate) group: Option<String>,
+    /// Column that orders the rows of a group
+    #[arg(short, long, value_name = "COLUMN")]
+    pub(crate) time: Option<String>,
+    /// Shell wildcard on the files' names [default: *.parquet]
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) pattern: Option<String>,
+    /// Look into sub-folders, too
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Whether each group stands in one part only
+    #[arg(long, value_name = "HOW")]
+    pub(crate) groups: Option<Groups>,
+    /// Which parts are read for the check [default: sample]
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) validation: Option<Validation>,
+    /// Do not check that each group stands in one part
+    #[arg(long)]
+    pub(crate) skip_uniques: bool,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+}
+
+/// Options of verbs that run a job.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct JobArgs {
+    /// Let the server do it, and print the job's id at once
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Give up after this time, for instance 90s
+    #[arg(long, value_name = "TIME", value_parser = duration::checked)]
+    pub(crate) timeout: Option<String>,
+    /// Show progress also where standard error is no terminal
+    #[arg(long)]
+    pub(crate) progress: bool,
+}
+
+/// Options of verbs that list.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Page {
+    /// Stop after so many [default: 50 on a terminal, else all]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+    /// Go on where the last list ended
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) page: Option<String>,
+}
+
+/// Whether groups stand in one part each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Groups {
+    /// Each group stands in one part; checked, then relied upon
+    Contained,
+    /// Groups may straddle parts
+    Split,
+}
+
+impl Groups {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Contained => "contained",
+            Self::Split => "split",
+        }
+    }
+}
+
+/// Which parts are read for the check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Validation {
+    /// The first
+    Single,
+    /// First and last
+    #[value(alias = "first-last")]
+    FirstLast,
+    /// First, last and some others
+    Sample,
+    /// All
+    All,
+}
+
+impl Validation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::FirstLast => "first_last",
+            Self::Sample => "sample",
+            Self::All => "all",
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! How a verb ends other than well.
+//!
+//! Faults of the server arrive as [`Problem`]s and are passed on as they are; faults that arise on this side are
+//! [`ClientError`]s and become problems with codes of their own (HW-C050 to HW-C069). Either may bring the text it speaks of.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hw_api::{ExitCode, Problem, ProblemError};
+
+use crate::program::BoxError;
+use crate::source::Source;
+
+/// Why a verb stopped.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Something to tell the user.
+    Failure(Box<Failure>),
+    /// Nothing more to say: the reader of the output is gone (0), or the user asked for it (130).
+    Quiet(ExitCode),
+}
+
+/// A fault, its exit code, and the text that it speaks of.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) problem: Problem,
+    pub(crate) exit: ExitCode,
+    /// What lines, columns and pointers of the findings refer to.
+    pub(crate) source: Option<Arc<Source>>,
+}
+
+impl Failure {
+    /// The same failure, whose findings are places in `source`.
+    pub(crate) fn within(mut self, source: &Arc<Source>) -> Self {
+        self.source.get_or_insert_with(|| Arc::clone(source));
+        self
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self {
+            exit: problem.exit_code(),
+            problem,
+            source: None,
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let mut failure = Self::from(error.problem());
+        failure.exit = error.exit_code();
+        failure
+    }
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(Box::new(failure))
+    }
+}
+
+impl From<Problem> for Ending {
+    fn from(problem: Problem) -> Self {
+        Failure::from(problem).into()
+    }
+}
+
+impl From<ClientError> for Ending {
+    fn from(error: ClientError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl Ending {
+    /// The same ending, whose findings are places in `source`.
+    pub(crate) fn within(self, source: &Arc<Source>) -> Self {
+        match self {
+            Self::Failure(failure) => Self::Failure(Box::new(failure.within(source))),
+            Self::Quiet(code) => Self::Quiet(code),
+        }
+    }
+
+    /// What a failed write of data means: a closed pipe is no failure.
+    pub(crate) fn of_output(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Quiet(ExitCode::Done),
+            _ => ClientError::Output {
+                place: "standard output".to_owned(),
+                reason: error.to_string(),
+            }
+            .into(),
+        }
+    }
+}
+
+/// Faults of this side.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error("{reason}")]
+    Usage { reason: String, help: Option<String> },
+    #[error("`{url}` is no address of a server: {reason}")]
+    ServerAddress { url: String, reason: &'static str },
+    #[error("the server at {place} does not answer: {reason}")]
+    OutOfReach { place: String, reason: String },
+    #[error("the server answered with status {status} and no document of headwater")]
+    Foreign { status: u16 },
+    #[error("the answer is not what this program expects: {reason}")]
+    Unreadable { reason: String },
+    #[error("the answer broke off: {reason}")]
+    BrokenOff { reason: String },
+    #[error("{what} would be lost, and nobody can be asked here")]
+    Unconfirmed { what: String },
+    #[error("cannot read `{path}`: {reason}")]
+    Input { path: PathBuf, reason: String },
+    #[error("{name} is not JSON: {reason}")]
+    NotJson {
+        name: String,
+        reason: String,
+        line: usize,
+        column: usize,
+    },
+    #[error("cannot write {place}: {reason}")]
+    Output { place: String, reason: String },
+    #[error("there is no error code `{code}`")]
+    UnknownCode { code: String, near: Option<String> },
+    #[error("{reason}")]
+    Shell { reason: String, help: String },
+    #[error("job {job} has not ended after {waited}")]
+    StillRunning { job: String, waited: String },
+}
+
+impl ClientError {
+    /// What a fault inside of a streamed body means.
+    pub(crate) fn of_body(error: &BoxError) -> Self {
+        Self::BrokenOff {
+            reason: chain(error.as_ref()),
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage { .. } | Self::ServerAddress { .. } | Self::Unconfirmed { .. } | Self::Shell { .. } => {
+                ExitCode::Usage
+            }
+            Self::OutOfReach { .. } | Self::Foreign { .. } => ExitCode::OutOfReach,
+            Self::Unreadable { .. } | Self::BrokenOff { .. } | Self::Output { .. } => ExitCode::Failed,
+            Self::Input { .. } | Self::NotJson { .. } => ExitCode::BadInput,
+            Self::UnknownCode { .. } => ExitCode::NotFound,
+            Self::StillRunning { .. } => ExitCode::TimedOut,
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        let (status, code, title) = self.facts();
+        let mut problem = Problem::new(status, code, title, self.to_string());
+        problem.help = self.help();
+        if let Self::NotJson {
+            line, column, reason, ..
+        } = self
+        {
+            problem.errors.push(ProblemError {
+                code: code.to_owned(),
+                aliases: Vec::new(),
+                kind: String::new(),
+                message: reason.clone(),
+                pointer: None,
+                line: Some(*line as u64),
+                column: Some(*column as u64),
+                offset: None,
+                help: None,
+            });
+        }
+        problem
+    }
+
+    /// Status, code, title.
+    fn facts(&self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Usage { .. } => (400, "HW-C050", "the command line is not right"),
+            Self::OutOfReach { .. } => (503, "HW-C051", "the server is out of reach"),
+            Self::Foreign { .. } => (502, "HW-C052", "the answer does not come from headwater"),
+            Self::BrokenOff { .. } => (502, "HW-C053", "the answer broke off"),
+            Self::Unconfirmed { .. } => (400, "HW-C054", "nobody can be asked"),
+            Self::Input { .. } => (422, "HW-C055", "a file cannot be read"),
+            Self::NotJson { .. } => (422, "HW-C056", "the text is not JSON"),
+            Self::Output { .. } => (500, "HW-C057", "the answer cannot be written"),
+            Self::UnknownCode { .. } => (404, "HW-C058", "no such error code"),
+            Self::Shell { .. } => (400, "HW-C059", "no such dot command"),
+            Self::StillRunning { .. } => (408, "HW-C060", "the job has not ended yet"),
+            Self::ServerAddress { .. } => (400, "HW-C061", "no address of a server"),
+            Self::Unreadable { .. } => (502, "HW-C062", "the answer is not understood"),
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::Usage { help, .. } => return help.clone(),
+            Self::ServerAddress { .. } => "write --server http://HOST:PORT; a token goes into HEADWATER_TOKEN",
+            Self::OutOfReach { .. } => "start one with `headwater up`, or leave out --server to work without one",
+            Self::Foreign { .. } => "check that --server names a headwater server and not something in front of it",
+            Self::Unreadable { .. } => {
+                "compare `headwater --version` with the server's version; the newer one may speak differently"
+            }
+            Self::BrokenOff { .. } => "what was printed before is incomplete: run the command again",
+            Self::Unconfirmed { .. } => "add --yes",
+            Self::Input { .. } => "check the path; `-` reads standard input",
+            Self::NotJson { .. } => return None,
+            Self::Output { .. } => "check the folder, its rights and the free space",
+            Self::UnknownCode { near, .. } => {
+                return Some(match near {
+                    Some(near) => format!("did you mean `{near}`? `headwater explain` lists all codes"),
+                    None => "`headwater explain` lists all codes".to_owned(),
+                });
+            }
+            Self::Shell { help, .. } => return Some(help.clone()),
+            Self::StillRunning { job, .. } => {
+                return Some(format!(
+                    "the job goes on: `headwater job wait {job}`, or `headwater job cancel {job}`"
+                ));
+            }
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// An error and what caused it, in one line, without repeating itself.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}

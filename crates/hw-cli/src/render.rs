@@ -1,0 +1,14 @@
+//! Answers in the clothes that people and programs read.
+
+pub(crate) mod csv;
+pub(crate) mod diagnostic;
+pub(crate) mod figures;
+pub(crate) mod funnel;
+pub(crate) mod grid;
+pub(crate) mod json;
+pub(crate) mod listing;
+pub(crate) mod rows;
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+pub(crate) mod text;

@@ -1,0 +1,85 @@
+//! Rows that go through as the server sent them.
+
+use hw_api::Problem;
+use serde::Deserialize;
+
+use super::Shell;
+use crate::args::Format;
+use crate::client::next_chunk;
+use crate::failure::{Ending, Failure};
+use crate::program::RouterBody;
+
+/// Bytes of a line that may tell of an error; longer ones are rows.
+const ERROR_LINE_MAX: usize = 1 << 20;
+
+/// Copies a body to the output. In JSON lines an error after the first row is the last line: it goes out like the others,
+/// and is the failure that the command ends with.
+pub(super) async fn copy(shell: &mut Shell<'_>, mut body: RouterBody) -> Result<(), Ending> {
+    let mut last_line = LastLine::default();
+    let mut last_byte = b'\n';
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        shell.write(&chunk)?;
+        last_byte = chunk.last().copied().unwrap_or(last_byte);
+        if shell.settings.format == Format::JsonLines {
+            last_line.take(&chunk);
+        }
+    }
+    // A prompt, or the next statement's answer, begins on a line of its own.
+    if last_byte != b'\n' && shell.settings.format != Format::Arrow {
+        shell.write(b"\n")?;
+    }
+    match last_line.into_problem() {
+        Some(problem) => Err(broken_off(problem)),
+        None => Ok(()),
+    }
+}
+
+/// Rows were given out already, so that the work failed, whoever's fault it is.
+fn broken_off(problem: Problem) -> Ending {
+    let mut failure = Failure::from(problem);
+    failure.exit = hw_api::ExitCode::Failed;
+    failure.into()
+}
+
+/// Keeps the last line of a stream, if it begins like an error.
+#[derive(Default)]
+struct LastLine {
+    line: Vec<u8>,
+    /// The line is complete: the next byte begins another one.
+    complete: bool,
+    /// The line is a row.
+    is_row: bool,
+}
+
+#[derive(Deserialize)]
+struct ErrorLine {
+    error: Problem,
+}
+
+const ERROR_BEGIN: &[u8] = br#"{"error":"#;
+
+impl LastLine {
+    fn take(&mut self, chunk: &[u8]) {
+        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+            if self.complete {
+                *self = Self::default();
+            }
+            self.complete = part.ends_with(b"\n");
+            if self.is_row {
+                continue;
+            }
+            self.line.extend_from_slice(part);
+            let begin = self.line.len().min(ERROR_BEGIN.len());
+            self.is_row = self.line.get(..begin) != ERROR_BEGIN.get(..begin) || self.line.len() > ERROR_LINE_MAX;
+            if self.is_row {
+                self.line = Vec::new();
+            }
+        }
+    }
+
+    fn into_problem(self) -> Option<Problem> {
+        let error: ErrorLine = serde_json::from_slice(self.line.trim_ascii_end()).ok()?;
+        // A row may have a column of that name; it does not hold a code of ours.
+        error.error.code.starts_with("HW-").then_some(error.error)
+    }
+}

@@ -1,0 +1,112 @@
+//! `headwater worker list`, `token`, `doctor`, `completions`.
+
+use clap::CommandFactory as _;
+use hw_api::{CheckState, DoctorDocument, ExitCode, NewTokenDocument, TokenDocument, TokenRequest, WorkerDocument};
+
+use crate::args::{CommandLine, CompletionArgs, TokenVerb};
+use crate::client::Call;
+use crate::context::{Context, Ended};
+use crate::failure::Ending;
+use crate::render::grid::{Cell, Grid, Tone};
+use crate::render::text::printable;
+use crate::verbs::lists::{Range, document, list};
+
+pub(crate) async fn list_workers(context: &mut Context) -> Ended {
+    list::<WorkerDocument>(context, || Call::get(&["workers"]), Range::default()).await?;
+    Ok(ExitCode::Done)
+}
+
+pub(crate) async fn token(context: &mut Context, verb: TokenVerb) -> Ended {
+    match verb {
+        TokenVerb::List => list::<TokenDocument>(context, || Call::get(&["tokens"]), Range::default()).await?,
+        TokenVerb::Create { name, role, expires } => {
+            let request = TokenRequest {
+                name,
+                role: role.name().to_owned(),
+                expires,
+            };
+            create_token(context, &request).await?;
+        }
+        TokenVerb::Drop { name } => drop_token(context, &name).await?,
+    }
+    Ok(ExitCode::Done)
+}
+
+/// Data are the token's text alone, so that it can go into a file or variable; what it is stands beside it.
+async fn create_token(context: &mut Context, request: &TokenRequest) -> Result<(), Ending> {
+    let answer = context.client.document(Call::post(&["tokens"]).json(request)?).await?;
+    let token: NewTokenDocument = answer.parse()?;
+    document(context, &answer, &token.token, |context| {
+        let facts = &token.facts;
+        let until = facts
+            .expires_at
+            .as_deref()
+            .map_or_else(|| "for ever".to_owned(), |at| format!("until {at}"));
+        context.console.note(format!(
+            "token `{}` ({}, {until}); it is shown this once, clients take it from HEADWATER_TOKEN:",
+            printable(&facts.name),
+            printable(&facts.role)
+        ));
+        Ok(format!("{}\n", token.token))
+    })
+}
+
+async fn drop_token(context: &mut Context, name: &str) -> Result<(), Ending> {
+    let what = format!("token `{}`", printable(name));
+    let question = format!("drop {what}? Whoever uses it is let in no more.");
+    context.console.confirm(&question, &what)?;
+    context.client.answer(Call::delete(&["tokens", name])).await?;
+    match context.console.quiet {
+        true => context.console.line(name),
+        false => {
+            context.console.note(format!("dropped {what}"));
+            Ok(())
+        }
+    }
+}
+
+pub(crate) async fn doctor(context: &mut Context) -> Ended {
+    let answer = context.client.document(Call::get(&["doctor"])).await?;
+    let doctor: DoctorDocument = answer.parse()?;
+    let failed = doctor.checks.iter().filter(|check| check.state == CheckState::Failed);
+    let failed: Vec<&str> = failed.map(|check| check.name.as_str()).collect();
+    document(context, &answer, &failed.join("\n"), |context| {
+        Ok(checks(&doctor, context.console.unicode).render(context.console.style, context.console.width))
+    })?;
+    match failed.is_empty() {
+        true => Ok(ExitCode::Done),
+        false => Ok(ExitCode::Failed),
+    }
+}
+
+fn checks(doctor: &DoctorDocument, unicode: bool) -> Grid {
+    let mut grid = Grid::new(&["", "", ""]);
+    for check in &doctor.checks {
+        let (mark, word, tone) = match check.state {
+            CheckState::Ok => ("✓", "ok", Tone::Good),
+            CheckState::Warning => ("!", "warning", Tone::Odd),
+            CheckState::Failed => ("✗", "failed", Tone::Bad),
+        };
+        let state = if unicode {
+            format!("{mark} {word}")
+        } else {
+            word.to_owned()
+        };
+        grid.row(vec![
+            Cell::toned(state, tone),
+            Cell::new(&check.name),
+            Cell::new(&check.detail),
+        ]);
+        if let Some(remedy) = &check.remedy {
+            grid.row(vec![Cell::new(""), Cell::new(""), Cell::new(format!("help: {remedy}"))]);
+        }
+    }
+    grid
+}
+
+pub(crate) fn completions(context: &mut Context, args: &CompletionArgs) -> Ended {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut CommandLine::command(), "headwater", &mut script);
+    context.console.data(script)?;
+    Ok(ExitCode::Done)
+}
