@@ -197,10 +197,15 @@ impl Findings {
 
     /// The findings in the order they were made, with a last one that counts those left out.
     pub(crate) fn into_list(mut self) -> Vec<Finding> {
-        if self.left_out > 0 {
+        if let Some(last) = self.list.last().filter(|_| self.left_out > 0) {
             let message = format!("{} more findings are not listed", self.left_out);
-            self.list
-                .push(Finding::new(Fault::Schema, &Pointer::default(), message));
+            let (pointer, help) = (String::new(), None);
+            self.list.push(Finding {
+                message,
+                pointer,
+                help,
+                ..last.clone()
+            });
         }
         self.list
     }

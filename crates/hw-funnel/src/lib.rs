@@ -14,6 +14,14 @@
 //! - [`Matcher`] takes the rows of some groups, in any order and cut into any batches, and gives a [`Partial`].
 //! - [`Partial`]s merge exactly, in any order; [`result`] makes the result document of the last one.
 //!
+//! ```text
+//! let query = validate(&document, Some(&dataset)).query;        // or findings to show
+//! let mut matcher = Matcher::new(&query, &schema)?;             // one per task
+//! matcher.push(&batch)?;
+//! merged.merge(matcher.finish()?)?;                             // `merged` starts as Partial::empty(&query)
+//! let document = result(&query, &merged);
+//! ```
+//!
 //! The one condition: all rows of a group go to the same matcher. Whoever cuts a table into tasks sees to that.
 //!
 //! What the crate deliberately does not do: build expressions as text (constants are values, so nothing has to be

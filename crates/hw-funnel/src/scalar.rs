@@ -31,7 +31,7 @@ impl Number {
 
     /// The nearest double.
     #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
-    pub(crate) fn as_f64(self) -> f64 {
+    pub fn as_f64(self) -> f64 {
         match self {
             Self::Int(value) => value as f64,
             Self::Float(value) => value,
@@ -39,7 +39,7 @@ impl Number {
     }
 
     /// Exact comparison, also of an integer with a float; `None` if one of them is NaN.
-    pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
+    pub fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Int(left), Self::Int(right)) => Some(left.cmp(&right)),
             (Self::Float(left), Self::Float(right)) => left.partial_cmp(&right),

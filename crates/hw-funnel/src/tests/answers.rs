@@ -212,6 +212,32 @@ fn lists_contain_items() {
 }
 
 #[test]
+fn lists_of_fixed_size() {
+    let item = || Arc::new(Field::new("item", DataType::Int32, true));
+    let lists = arrow_array::FixedSizeListArray::from_iter_primitive::<arrow_array::types::Int32Type, _, _>(
+        [Some([Some(1), Some(2)]), None, Some([None, Some(3)])],
+        2,
+    );
+    let users: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let batch = batch(vec![("user", users.clone()), ("ts", users), ("v", Arc::new(lists))]);
+    let table = Table::new(
+        &[
+            ("user", DataType::Int64),
+            ("ts", DataType::Int64),
+            ("v", DataType::FixedSizeList(item(), 2)),
+        ],
+        vec![],
+    );
+    let groups = |filter: Value| {
+        let query = table.query(&json!({"query": {"conditions": [{"filter": filter}]}}));
+        push(&query, &batch).unwrap().matching_groups()
+    };
+    assert_eq!(groups(json!(["v", "contains", 2])), 1);
+    assert_eq!(groups(json!(["v", "not contains", 2])), 2);
+    assert_eq!(groups(json!(["v", "is not null"])), 2);
+}
+
+#[test]
 fn timestamps_of_any_unit() {
     // 1970-01-01T00:00:05 in each unit, one step earlier, one step later.
     for (unit, per_second) in [

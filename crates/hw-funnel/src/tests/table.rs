@@ -92,7 +92,16 @@ impl Table {
             matcher = matcher.with_export(export).unwrap();
         }
         for rows in batches {
-            matcher.push(&self.batch(rows, stored)).unwrap();
+            // A slice of a longer batch, since offsets into arrays are easily forgotten.
+            let around: Vec<usize> = rows
+                .first()
+                .into_iter()
+                .chain(rows)
+                .chain(rows.last())
+                .copied()
+                .collect();
+            let batch = self.batch(&around, stored);
+            matcher.push(&batch.slice(1.min(rows.len()), rows.len())).unwrap();
         }
         matcher.finish().unwrap()
     }

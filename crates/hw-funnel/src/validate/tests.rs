@@ -909,7 +909,7 @@ fn durations() {
 fn aggregations() {
     let list = |list: Value| json!({"query": {"aggregations": list}});
     check(
-        list(json!([{"column": "event"}, {"column": "event", "top": 3}])),
+        list(json!([{"column": "event", "name": ""}, {"column": "event", "top": 3}])),
         expect![[""]],
     );
     check(

@@ -43,10 +43,9 @@ impl Reader<'_> {
         let top = self.top(map, at, u64::MAX);
         match map.get("type") {
             None => {
-                for key in ["name", "otherColumn", "q"]
-                    .into_iter()
-                    .filter(|key| map.contains_key(*key))
-                {
+                // An empty name is no name.
+                let is_set = |key: &str| map.get(key).is_some_and(|value| key != "name" || *value != "");
+                for key in ["name", "otherColumn", "q"].into_iter().filter(|key| is_set(key)) {
                     let message = format!(
                         "an aggregation of `{}` without a `type` takes no `{key}`",
                         column_of(map)
