@@ -11,15 +11,15 @@ mod differential;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::conformance::{ManualClock, Setting, conformance};
+use crate::conformance::{ManualClock, Setting, UNFINISHED_MAX, conformance};
 use crate::{MemoryStore, SqliteOptions, SqliteStore};
 
 async fn in_memory() -> Setting {
     let clock = ManualClock::new();
     Setting {
-        store: Arc::new(MemoryStore::new(clock.clone())),
+        store: Arc::new(MemoryStore::new(clock.clone()).with_unfinished_jobs_max(UNFINISHED_MAX)),
         clock,
-        keep: Box::new(()),
+        _keep: Box::new(()),
     }
 }
 
@@ -30,14 +30,19 @@ async fn on_sqlite() -> Setting {
     Setting {
         store: Arc::new(store),
         clock,
-        keep: Box::new(folder),
+        _keep: Box::new(folder),
     }
 }
 
 async fn open(path: &Path, clock: &Arc<ManualClock>) -> SqliteStore {
-    SqliteStore::open(path, SqliteOptions::new(clock.clone(), "boot-1"))
-        .await
-        .unwrap()
+    SqliteStore::open(path, options(clock)).await.unwrap()
+}
+
+fn options(clock: &Arc<ManualClock>) -> SqliteOptions {
+    SqliteOptions {
+        unfinished_jobs_max: UNFINISHED_MAX,
+        ..SqliteOptions::new(clock.clone(), "boot-1")
+    }
 }
 
 conformance!(memory, crate::tests::in_memory);

@@ -19,12 +19,15 @@ use crate::{
 
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
+/// Unfinished jobs that the stores under test accept.
+pub(crate) const UNFINISHED_MAX: u32 = 30;
+
 /// A store under test.
 pub(crate) struct Setting {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<ManualClock>,
     /// Whatever must live as long as the store, its folder for instance.
-    pub(crate) keep: Box<dyn Any + Send + Sync>,
+    pub(crate) _keep: Box<dyn Any + Send + Sync>,
 }
 
 /// A clock that stands still unless it is told to move.
