@@ -79,8 +79,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl StatementCatalog {
-    pub(crate) fn new(engine: Engine, input: SessionInput) -> Arc<Self> {
-        let counters = Arc::new(Counters::default());
+    pub(crate) fn new(engine: Engine, input: SessionInput, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             engine,
             input,
@@ -109,7 +108,40 @@ impl StatementCatalog {
             .collect()
     }
 
-    /// Looks up all that a statement names. Names in `defined` are those of its WITH clauses.
+    /// Records that a version was read which was looked up elsewhere.
+    pub(crate) fn pin(&self, name: &TableName, version: TableVersion) {
+        locked(&self.pinned).insert(name.clone(), version);
+    }
+
+    /// The dataset of this name, if the text names one.
+    pub(crate) async fn stored_dataset(&self, text: &str) -> Result<Option<StoredTable>, QueryError> {
+        let Ok(name) = text.parse::<TableName>() else {
+            return Ok(None);
+        };
+        let stored = self.input.tables.table(&name).await.map_err(QueryError::Catalog)?;
+        Ok(stored.filter(|stored| stored.table.kind == TableKind::Dataset))
+    }
+
+    /// The relation that a text names outside of SQL: a table or view, else files.
+    ///
+    /// # Errors
+    /// [`QueryError::Statement`] with one fault, without a place, where it names nothing.
+    pub(crate) async fn named(&self, text: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
+        let name = text.parse::<TableName>().ok();
+        let key = name.map_or((DEFAULT_SCHEMA.to_owned(), text.to_owned()), |name| {
+            (name.schema().to_owned(), name.name().to_owned())
+        });
+        if let Some(table) = self.stored(&key, 0).await? {
+            return Ok(table);
+        }
+        if looks_like_file(text) {
+            return Ok(Arc::new(self.named_files(text).await?));
+        }
+        let names = self.input.tables.names().await.map_err(QueryError::Catalog)?;
+        Err(unknown_table(&key, &names).into())
+    }
+
+    /// Looks up all that a statement names.
     ///
     /// # Errors
     /// [`QueryError::Statement`] with every name that stands for nothing.

@@ -10,6 +10,7 @@ pub(crate) struct Counters {
     rows: AtomicU64,
     bytes: AtomicU64,
     files: AtomicU64,
+    row_groups: AtomicU64,
     files_read: Mutex<HashSet<String>>,
 }
 
@@ -37,6 +38,15 @@ impl Counters {
 
     pub(crate) fn add_files(&self, files: usize) {
         self.files.fetch_add(files as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_row_groups(&self, row_groups: usize) {
+        self.row_groups.fetch_add(row_groups as u64, Ordering::Relaxed);
+    }
+
+    /// Row groups of the Parquet files that were opened.
+    pub(crate) fn row_groups(&self) -> u64 {
+        self.row_groups.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_read(&self, file: &str) {

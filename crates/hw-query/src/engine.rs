@@ -23,11 +23,15 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::error::QueryError;
+use crate::funnel::FunnelQueryPlanner;
 use crate::session::{Session, SessionInput};
 use crate::spill::SpillFolder;
 
 /// Address space for the stack of a worker; memory is used only as far as a stack grows.
 const WORKER_STACK_BYTES: usize = 256 << 20;
+
+/// Threads beyond those that one statement can keep busy, so that others get on beside it.
+const SPARE_THREADS: usize = 2;
 
 /// Threads for blocking file calls.
 const BLOCKING_THREADS_MAX: usize = 64;
@@ -119,6 +123,7 @@ impl Engine {
         let template = SessionStateBuilder::new_with_default_features()
             .with_config(session_config(threads, config.batch_size.max(1)))
             .with_runtime_env(Arc::clone(&runtime))
+            .with_query_planner(Arc::new(FunnelQueryPlanner))
             .build();
         Ok(Self(Arc::new(Inner {
             limits,
@@ -199,7 +204,7 @@ struct Workers(Option<Runtime>);
 impl Workers {
     fn start(threads: usize) -> Result<Self, QueryError> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
+            .worker_threads(threads + SPARE_THREADS)
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_stack_size(WORKER_STACK_BYTES)
             .thread_name("headwater-query")

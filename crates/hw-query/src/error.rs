@@ -81,9 +81,18 @@ pub enum QueryError {
     /// Two columns of the result bear one name where names must differ.
     #[error("{} columns of the result share their name with another", .0.len())]
     DuplicateColumns(Vec<crate::DuplicateColumn>),
-    /// A funnel query that does not fit the relation it is asked of.
-    #[error("the funnel query does not fit the table")]
-    Funnel(Vec<Finding>),
+    /// A relation that funnels cannot run over.
+    #[error("`{0}` has no group column and time column, so funnels cannot run over it")]
+    NotFunnelable(String),
+    /// A funnel query that does not fit the table any more.
+    #[error(transparent)]
+    FunnelQuery(#[from] hw_funnel::RebuildError),
+    /// Rows that contradict what funnels need of them.
+    #[error(transparent)]
+    FunnelData(hw_funnel::MatchError),
+    /// Partials that do not merge.
+    #[error(transparent)]
+    FunnelPartial(#[from] hw_funnel::PartialError),
     /// Our bug.
     #[error("internal error: {message}")]
     Internal {
@@ -293,7 +302,10 @@ impl QueryError {
             Self::Storage { .. } => "HW-Q020",
             Self::Catalog(_) => "HW-Q021",
             Self::DuplicateColumns(_) => "HW-Q022",
-            Self::Funnel(_) => "HW-Q023",
+            Self::NotFunnelable(_) => "HW-Q023",
+            Self::FunnelQuery(error) => error.code(),
+            Self::FunnelData(error) => error.code(),
+            Self::FunnelPartial(error) => error.code(),
             Self::Internal { .. } => "HW-Q099",
         }
     }
@@ -301,12 +313,14 @@ impl QueryError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Statement(_) | Self::DuplicateColumns(_) | Self::Funnel(_) => Fault::Input,
-            Self::Part(_) | Self::Data { .. } => Fault::Data,
+            Self::Statement(_) | Self::DuplicateColumns(_) | Self::NotFunnelable(_) | Self::FunnelQuery(_) => {
+                Fault::Input
+            }
+            Self::Part(_) | Self::Data { .. } | Self::FunnelData(_) => Fault::Data,
             Self::Memory { .. } | Self::Spill { .. } => Fault::Platform,
             Self::Cancelled => Fault::Cancelled,
             Self::Storage { .. } | Self::Catalog(_) => Fault::External,
-            Self::Internal { .. } => Fault::Internal,
+            Self::Internal { .. } | Self::FunnelPartial(_) => Fault::Internal,
         }
     }
 
@@ -315,7 +329,13 @@ impl QueryError {
         match self {
             Self::Statement(faults) => faults.first().and_then(|fault| fault.help.clone()),
             Self::Part(_) => Some("register the table again: `headwater table register NAME PATH`".to_owned()),
-            Self::Data { .. } | Self::Cancelled | Self::Funnel(_) => None,
+            Self::Data { .. } | Self::Cancelled => None,
+            Self::NotFunnelable(_) => {
+                Some("register it with `--group COLUMN --time COLUMN`, or name both columns with the query".to_owned())
+            }
+            Self::FunnelQuery(error) => Some(error.help().to_owned()),
+            Self::FunnelData(error) => Some(error.help().to_owned()),
+            Self::FunnelPartial(error) => Some(error.help().to_owned()),
             Self::Memory { .. } => Some(
                 "raise `memory.limit`, read fewer columns or rows, or add a LIMIT; sorts and aggregations spill by \
                  themselves up to `spill.limit`"
@@ -337,7 +357,7 @@ impl QueryError {
         match self {
             Self::Statement(faults) => faults.iter().map(StatementFault::finding).collect(),
             Self::DuplicateColumns(columns) => columns.iter().map(crate::DuplicateColumn::finding).collect(),
-            Self::Funnel(findings) => findings.clone(),
+            Self::FunnelQuery(error) => error.findings.iter().map(funnel_finding).collect(),
             other => vec![Finding {
                 help: other.help(),
                 ..Finding::new(other.code(), other.to_string())
@@ -349,6 +369,20 @@ impl QueryError {
         Self::Internal {
             message: message.into(),
         }
+    }
+}
+
+fn funnel_finding(finding: &hw_funnel::Finding) -> Finding {
+    let position = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    Finding {
+        code: finding.code.to_owned(),
+        kind: finding.kind.name().to_owned(),
+        message: finding.message.clone(),
+        pointer: Some(finding.pointer.clone()),
+        line: finding.position.map(|(line, _)| position(line)),
+        column: finding.position.map(|(_, column)| position(column)),
+        help: finding.help.clone(),
+        ..Finding::default()
     }
 }
 

@@ -13,8 +13,10 @@ mod counters;
 mod dataset;
 mod engine;
 mod error;
+mod explain;
 mod files;
 mod functions;
+mod funnel;
 mod params;
 mod rows;
 mod run;
@@ -33,6 +35,11 @@ pub use counters::Summary;
 pub use engine::{Engine, EngineConfig, MemoryUse};
 pub use error::{
     ERROR_CODES, Fault, PartFault, PartWrong, Place, QueryError, StatementFault, StatementFaultKind, caret,
+};
+pub use explain::Explained;
+pub use funnel::{
+    FunnelCodec, FunnelExec, FunnelInput, FunnelPartial, FunnelRelation, FunnelRun, FunnelScan, dataset_of,
+    dataset_of_schema,
 };
 pub use rows::{
     DuplicateColumn, EncodedRows, ErrorDocument, LineEnd, RowFormat, RowStream, Rows, SummaryHandle, encode,

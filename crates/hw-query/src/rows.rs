@@ -47,6 +47,10 @@ pub struct Rows {
 pub struct SummaryHandle(Arc<Counters>);
 
 impl SummaryHandle {
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+        Self(counters)
+    }
+
     /// What was read so far.
     pub fn read(&self) -> Summary {
         self.0.summary()

@@ -29,7 +29,8 @@ use tokio::task::AbortHandle;
 use crate::catalog::{Names, OpenCatalog, StatementCatalog};
 use crate::counters::Counters;
 use crate::engine::Engine;
-use crate::error::{QueryError, classify, from_execution};
+use crate::error::{QueryError, StatementFault, StatementFaultKind, classify, from_execution};
+use crate::explain::{self, Explained};
 use crate::params;
 use crate::rows::{Message, Rows};
 use crate::session::{SessionInput, current};
@@ -103,10 +104,11 @@ pub struct Canceller {
 
 impl Canceller {
     pub(crate) fn new(task: AbortHandle) -> Self {
-        Self {
-            task,
-            cancelled: CancelFlag::default(),
-        }
+        Self::with_flag(task, CancelFlag::default())
+    }
+
+    pub(crate) fn with_flag(task: AbortHandle, cancelled: CancelFlag) -> Self {
+        Self { task, cancelled }
     }
 
     /// Stops the statement within one batch; its stream then ends with [`QueryError::Cancelled`].
@@ -164,17 +166,48 @@ async fn pump(work: &Work, planned: Planned, rows: &mpsc::Sender<Message>) -> Me
     Message::End
 }
 
-/// Checks, looks up, plans. `inspect` sees the logical plan before it is optimised.
+/// Plans a query and shows its plan.
+pub(crate) async fn explain(work: &Work, analyze: bool) -> Result<Explained, QueryError> {
+    let planned = plan(work, |checked| match checked.kind {
+        StatementKind::Query => Ok(()),
+        StatementKind::Explain | StatementKind::Catalog | StatementKind::Setting => {
+            let message = "only a query has a plan to be explained";
+            Err(StatementFault::new(StatementFaultKind::Refused, message)
+                .help("give the SELECT alone")
+                .into())
+        }
+    })
+    .await?;
+    match planned.plan {
+        Some(plan) => explain::explain(plan, planned.context, analyze, work.engine.limits()).await,
+        None => Err(QueryError::internal("a query without a plan")),
+    }
+}
+
+/// The columns of a relation that is named outside of SQL.
+pub(crate) async fn columns_of(
+    engine: &Engine,
+    input: SessionInput,
+    config: SessionConfig,
+    name: &str,
+) -> Result<SchemaRef, QueryError> {
+    let catalog = StatementCatalog::new(engine.clone(), input, Arc::default());
+    let state = state_with(engine, config, &catalog);
+    let open = catalog.open(&state);
+    Ok(open.catalog().named(name).await?.schema())
+}
+
+/// Checks, looks up, plans. `inspect` sees the statement before anything is looked up.
 pub(crate) async fn plan(
     work: &Work,
-    inspect: impl FnOnce(&CheckedStatement) -> Result<(), QueryError>,
+    inspect: fn(&CheckedStatement) -> Result<(), QueryError>,
 ) -> Result<Planned, QueryError> {
     let limits = work.engine.limits();
     let checked = statement::check(&work.sql, limits)?;
     inspect(&checked)?;
     let values = params::values(&work.params, &checked.placeholders)?;
-    let catalog = StatementCatalog::new(work.engine.clone(), work.input.clone());
-    let state = state_for(work, &catalog);
+    let catalog = StatementCatalog::new(work.engine.clone(), work.input.clone(), Arc::default());
+    let state = state_with(&work.engine, current(&work.options), &catalog);
     let open = catalog.open(&state);
     plan_checked(work, checked, values, &state, open).await
 }
@@ -245,13 +278,13 @@ fn nothing(state: &SessionState, open: OpenCatalog) -> Planned {
 }
 
 /// The engine's state with the session's options and the statement's catalog.
-pub(crate) fn state_for(work: &Work, catalog: &Arc<StatementCatalog>) -> SessionState {
+pub(crate) fn state_with(engine: &Engine, config: SessionConfig, catalog: &Arc<StatementCatalog>) -> SessionState {
     let list: Arc<dyn CatalogProviderList> = Arc::clone(catalog) as Arc<_>;
     // Built anew, not only changed: functions such as `now` take the session's time zone when they are registered.
-    let mut state = SessionStateBuilder::new_from_existing(work.engine.template().clone())
-        .with_config(current(&work.options))
+    let mut state = SessionStateBuilder::new_from_existing(engine.template().clone())
+        .with_config(config)
         .with_catalog_list(list)
-        .with_runtime_env(runtime_for(catalog, &work.engine))
+        .with_runtime_env(runtime_for(catalog, engine))
         .build();
     state.mark_start_execution();
     state

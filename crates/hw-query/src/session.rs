@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_schema::SchemaRef;
 use datafusion::prelude::SessionConfig;
 use hw_files::Access;
 use serde_json::Value;
@@ -10,8 +11,10 @@ use serde_json::Value;
 use crate::Tables;
 use crate::engine::Engine;
 use crate::error::QueryError;
+use crate::explain::Explained;
+use crate::funnel::{self, FunnelInput, FunnelPartial, FunnelRun, FunnelWork};
 use crate::rows::Rows;
-use crate::run;
+use crate::run::{self, AbortOnDrop, Canceller};
 use crate::yielding::CancelFlag;
 
 /// What a session sees.
@@ -48,15 +51,97 @@ impl Session {
     /// [`QueryError::Statement`] with every fault found in the statement and its parameters, before anything runs;
     /// [`QueryError::Catalog`] and [`QueryError::Storage`] where tables or files could not be looked up.
     pub async fn run(&self, sql: &str, params: &[Value]) -> Result<Rows, QueryError> {
-        let work = run::Work {
+        run::start(self.work(sql, params)).await
+    }
+
+    /// The plan of the one query in `sql`, and what its operators do: with `analyze` the query is run to its end, and
+    /// its rows are thrown away.
+    ///
+    /// # Errors
+    /// As [`Session::run`], and [`QueryError::Statement`] for statements that are no queries.
+    pub async fn explain(&self, sql: &str, params: &[Value], analyze: bool) -> Result<Explained, QueryError> {
+        let work = self.work(sql, params);
+        let cancelled = work.cancelled.clone();
+        self.apart(cancelled, async move { run::explain(&work, analyze).await })
+            .await
+    }
+
+    /// The plan of the funnel operator; over contained groups that of the first part.
+    ///
+    /// # Errors
+    /// As [`FunnelRun::finish`].
+    pub async fn explain_funnel(&self, input: impl Into<FunnelInput>, analyze: bool) -> Result<Explained, QueryError> {
+        let work = self.funnel_work(input.into());
+        self.apart(work.cancelled(), async move { work.explain(analyze).await })
+            .await
+    }
+
+    /// The columns of a relation by its name: a table, a view, or files by path, URL or wildcard.
+    ///
+    /// # Errors
+    /// [`QueryError::Statement`] with one fault where the name stands for nothing that may be read.
+    pub async fn columns_of(&self, name: &str) -> Result<SchemaRef, QueryError> {
+        let (engine, input, config) = (self.engine.clone(), self.input.clone(), current(&self.options));
+        let name = name.to_owned();
+        let work = async move { run::columns_of(&engine, input, config, &name).await };
+        self.apart(CancelFlag::default(), work).await
+    }
+
+    /// Does work on the engine's threads. Dropping the future cancels it.
+    async fn apart<T: Send + 'static>(
+        &self,
+        cancelled: CancelFlag,
+        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let task = self.engine.spawn(work)?;
+        let _guard = AbortOnDrop(Canceller::with_flag(task.abort_handle(), cancelled));
+        match task.await {
+            Ok(done) => done,
+            Err(_) => Err(QueryError::internal("planning ended unexpectedly")),
+        }
+    }
+
+    fn work(&self, sql: &str, params: &[Value]) -> run::Work {
+        run::Work {
             engine: self.engine.clone(),
             input: self.input.clone(),
             options: Arc::clone(&self.options),
             sql: sql.to_owned(),
             params: params.to_vec(),
             cancelled: CancelFlag::default(),
-        };
-        run::start(work).await
+        }
+    }
+
+    /// Starts the funnel operator over a table, some of its parts, a view, or files.
+    ///
+    /// # Errors
+    /// [`QueryError::Internal`] if the engine is shut down; everything else comes from [`FunnelRun::finish`].
+    pub fn start_funnel(&self, input: impl Into<FunnelInput>) -> Result<FunnelRun, QueryError> {
+        funnel::start(&self.engine, self.funnel_work(input.into()))
+    }
+
+    /// Runs the funnel operator to its end. Dropping the future cancels it.
+    ///
+    /// # Errors
+    /// As [`FunnelRun::finish`].
+    pub async fn run_funnel(&self, input: impl Into<FunnelInput>) -> Result<FunnelPartial, QueryError> {
+        self.start_funnel(input)?.finish().await
+    }
+
+    #[cfg(test)]
+    pub(crate) fn funnel_work_for_tests(&self, scan: FunnelInput) -> FunnelWork {
+        self.funnel_work(scan)
+    }
+
+    fn funnel_work(&self, scan: FunnelInput) -> FunnelWork {
+        FunnelWork {
+            engine: self.engine.clone(),
+            input: self.input.clone(),
+            config: current(&self.options),
+            scan,
+            counters: Arc::default(),
+            cancelled: CancelFlag::default(),
+        }
     }
 }
 

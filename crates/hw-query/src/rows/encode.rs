@@ -134,6 +134,7 @@ impl Rows {
     /// # Errors
     /// As [`encode`].
     pub fn encode(self, format: RowFormat, error: Option<ErrorDocument>) -> Result<EncodedRows, QueryError> {
+        let statement = AbortOnDrop(self.canceller());
         let engine = self.engine;
         let mut encoded = encode(self.schema, self.stream.boxed(), format, error)?;
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
@@ -149,6 +150,7 @@ impl Rows {
         Ok(EncodedRows {
             chunks,
             ended: false,
+            _statement: statement,
             _task: AbortOnDrop(Canceller::new(task.abort_handle())),
         })
     }
@@ -160,6 +162,8 @@ pub struct EncodedRows {
     /// `None` says that nothing is missing.
     chunks: mpsc::Receiver<Option<Result<Bytes, QueryError>>>,
     ended: bool,
+    /// The statement is told at once: the task that encodes may have to wait for a thread to be dropped on.
+    _statement: AbortOnDrop,
     _task: AbortOnDrop,
 }
 

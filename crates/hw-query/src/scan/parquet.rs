@@ -40,8 +40,8 @@ pub(crate) struct PartReaders {
     cached: CachedParquetFileReaderFactory,
     /// `None` for files that are not registered.
     recorded: Option<Recorded>,
-    /// Parts found to be as registered: a file may be opened once for each range of it.
-    checked: Mutex<HashSet<Path>>,
+    /// Files that were opened before: one may be opened once for each range of it.
+    opened: Mutex<HashSet<Path>>,
     counters: Arc<Counters>,
 }
 
@@ -64,24 +64,25 @@ impl PartReaders {
             cached: CachedParquetFileReaderFactory::new(Arc::clone(&store), footers),
             store,
             recorded,
-            checked: Mutex::default(),
+            opened: Mutex::default(),
             counters,
         })
     }
 
-    /// What to hold the file against, unless that was done before.
-    fn unchecked(&self, location: &Path) -> Option<(&Recorded, &Part)> {
-        let recorded = self.recorded.as_ref()?;
-        let part = recorded.parts.get(location)?;
-        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        (!checked.contains(location)).then_some((recorded, part))
+    fn is_first(&self, location: &Path) -> bool {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.insert(location.clone())
     }
 
-    fn note_checked(&self, location: &Path) {
-        self.checked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(location.clone());
+    /// What to hold a file against.
+    fn check(&self, location: &Path) -> Option<Check> {
+        let recorded = self.recorded.as_ref()?;
+        Some(Check {
+            table: recorded.table.clone(),
+            schema: Arc::clone(&recorded.schema),
+            part: recorded.parts.get(location)?.clone(),
+            store: Arc::clone(&self.store),
+        })
     }
 }
 
@@ -95,22 +96,15 @@ impl ParquetFileReaderFactory for PartReaders {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>, DataFusionError> {
         let location = file.object_meta.location.clone();
-        let check = self.unchecked(&location).map(|(recorded, part)| Check {
-            table: recorded.table.clone(),
-            schema: Arc::clone(&recorded.schema),
-            part: part.clone(),
-            store: Arc::clone(&self.store),
-        });
         let inner = self
             .cached
             .create_reader(partition_index, file, metadata_size_hint, metrics)?;
-        if check.is_some() {
-            self.note_checked(&location);
-        }
+        let is_first = self.is_first(&location);
         Ok(Box::new(PartReader {
             inner,
+            check: if is_first { self.check(&location) } else { None },
+            is_first,
             location,
-            check,
             counters: Arc::clone(&self.counters),
         }))
     }
@@ -120,6 +114,8 @@ struct PartReader {
     inner: Box<dyn AsyncFileReader + Send>,
     location: Path,
     check: Option<Check>,
+    /// Whether the file was not opened before in this statement, so that it is still to be counted.
+    is_first: bool,
     counters: Arc<Counters>,
 }
 
@@ -139,16 +135,21 @@ impl AsyncFileReader for PartReader {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
-            let Some(check) = self.check.take() else {
-                return self.inner.get_metadata(options).await;
-            };
-            check.file(&self.location).await?;
-            let footer = self
-                .inner
-                .get_metadata(options)
-                .await
-                .map_err(|error| check.unreadable(&error))?;
-            check.schema(&footer)?;
+            let check = self.check.take();
+            if let Some(check) = &check {
+                check.file(&self.location).await?;
+            }
+            let footer = self.inner.get_metadata(options).await;
+            let footer = footer.map_err(|error| match &check {
+                Some(check) => check.unreadable(&error),
+                None => error,
+            })?;
+            if let Some(check) = &check {
+                check.schema(&footer)?;
+            }
+            if std::mem::take(&mut self.is_first) {
+                self.counters.add_row_groups(footer.num_row_groups());
+            }
             Ok(footer)
         }
         .boxed()

@@ -347,3 +347,48 @@ async fn explain_in_sql_shows_plans() {
 fn only(world: &World, folder: &str) -> Access {
     Access::allowed([world.path(folder).to_str().unwrap()], None).unwrap()
 }
+
+#[tokio::test]
+async fn plans_are_explained_as_tree_and_document() {
+    let world = world().await;
+    let session = world.session();
+    let sql = "SELECT event, count(*) AS n FROM events WHERE ts > $1 GROUP BY event";
+    let plain = session.explain(sql, &[json!(10)], false).await.unwrap();
+    assert!(
+        plain.text.contains("└─ ") && plain.text.contains("DataSourceExec"),
+        "{}",
+        plain.text
+    );
+    assert!(!plain.text.contains("rows="), "{}", plain.text);
+    assert_eq!(plain.plan["rows"], serde_json::Value::Null);
+    let run = session.explain(sql, &[json!(10)], true).await.unwrap();
+    assert!(run.text.contains("[rows="), "{}", run.text);
+    let mut scan = &run.plan;
+    while scan["children"].as_array().is_some_and(|children| !children.is_empty()) {
+        scan = &scan["children"][0];
+    }
+    assert_eq!(scan["name"], "DataSourceExec");
+    assert_eq!(scan["rows"], 3, "{}", run.text);
+    assert_eq!(
+        scan["metrics"]["row_groups_pruned_statistics"],
+        json!({"pruned": 1, "matched": 3})
+    );
+    let error = session.explain("SHOW TABLES", &[], false).await.unwrap_err();
+    assert_eq!(error.code(), "HW-Q004");
+}
+
+#[tokio::test]
+async fn columns_are_told_outside_of_sql() {
+    let world = world().await;
+    for name in ["events", "tmp.events", "events/*.parquet", "events/a.parquet"] {
+        let schema = world.session().columns_of(name).await.unwrap();
+        assert_eq!(schema.fields().len(), 4, "{name}");
+    }
+    assert_eq!(world.session().columns_of("twice").await.unwrap().fields().len(), 2);
+    let error = world.session().columns_of("evnts").await.unwrap_err();
+    expect![[r#"
+        HW-Q006: there is no table `evnts`
+            did you mean `events`?
+    "#]]
+    .assert_eq(&told(&error));
+}

@@ -1,0 +1,273 @@
+//! Running the operator over a source.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, DataFusionError};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use hw_catalog::{Groups, Part, Table, TableKind};
+use hw_funnel::{Dataset, Partial, Query};
+
+use super::node::FunnelNode;
+use super::output::merge_into;
+use super::spec::{FunnelSpec, Options};
+use super::{FunnelInput, FunnelPartial, FunnelRelation, dataset_of, dataset_of_schema, timeframe};
+use crate::catalog::{OpenCatalog, StatementCatalog};
+use crate::counters::Counters;
+use crate::dataset;
+use crate::engine::Engine;
+use crate::error::{QueryError, from_execution};
+use crate::explain::{Explained, explain, row_groups_pruned as row_groups_pruned_of};
+use crate::rows::SummaryHandle;
+use crate::run::state_with;
+use crate::session::SessionInput;
+use crate::tables::StoredTable;
+use crate::yielding::{CancelFlag, let_joins_yield};
+
+/// Bytes that a matcher is taken to hold for each row, besides those for each cell.
+const ROW_BYTES: u64 = 64;
+
+/// Bytes that a row is taken to have in a file that does not tell its rows.
+const ROW_BYTES_STORED: u64 = 8;
+
+/// Bytes that a matcher is taken to hold for each cell.
+const CELL_BYTES: u64 = 32;
+
+/// Partitions that rows are distributed over at most; each has a buffer of its own.
+const PARTITIONS_MAX: usize = 64;
+
+/// Partitions for a source whose size is not known, per thread.
+const PARTITIONS_UNKNOWN: usize = 4;
+
+/// A run to be started on the engine's threads.
+pub(crate) struct FunnelWork {
+    pub(crate) engine: Engine,
+    pub(crate) input: SessionInput,
+    pub(crate) config: SessionConfig,
+    pub(crate) scan: FunnelInput,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) cancelled: CancelFlag,
+}
+
+/// What is to be matched.
+struct Source {
+    dataset: Dataset,
+    /// No group has rows in two of them.
+    relations: Vec<Relation>,
+    /// Whether groups may straddle the parts of a relation.
+    straddling: bool,
+}
+
+/// Rows that are matched by one plan.
+struct Relation {
+    rows: Arc<dyn TableProvider>,
+    /// Partitions that rows are distributed over by group; 1 leaves them as they come.
+    partitions: usize,
+}
+
+/// One plan of the operator.
+pub(crate) struct FunnelPlan {
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) context: Arc<TaskContext>,
+}
+
+impl FunnelWork {
+    pub(crate) fn summary(&self) -> SummaryHandle {
+        SummaryHandle::new(Arc::clone(&self.counters))
+    }
+
+    pub(crate) fn cancelled(&self) -> CancelFlag {
+        self.cancelled.clone()
+    }
+
+    pub(crate) async fn run(self) -> Result<FunnelPartial, QueryError> {
+        let open = self.open();
+        let source = self.source(open.catalog()).await?;
+        let query = Query::from_expanded(self.scan.query(), &source.dataset)?;
+        let mut partial = Partial::empty(&query);
+        let mut row_groups_pruned = 0;
+        for relation in &source.relations {
+            let planned = self.plan(&open, &source.dataset, relation).await?;
+            self.execute(&planned, &mut partial).await?;
+            row_groups_pruned += row_groups_pruned_of(&planned.plan);
+        }
+        let read = self.counters.summary();
+        Ok(FunnelPartial {
+            partial,
+            columns: query.columns().into_iter().map(str::to_owned).collect(),
+            bytes_read: read.bytes_read,
+            files_total: read.files_total,
+            files_pruned: read.files_pruned,
+            row_groups_total: self.counters.row_groups(),
+            row_groups_pruned,
+            redistributed: source.straddling,
+            pinned: open.catalog().pinned(),
+        })
+    }
+
+    /// The plan over the first relation.
+    pub(crate) async fn explain(&self, analyze: bool) -> Result<Explained, QueryError> {
+        let (planned, _open) = self.plan_first().await?;
+        explain(planned.plan, planned.context, analyze, self.engine.limits()).await
+    }
+
+    pub(super) async fn plan_first(&self) -> Result<(FunnelPlan, OpenCatalog), QueryError> {
+        let open = self.open();
+        let source = self.source(open.catalog()).await?;
+        let Some(relation) = source.relations.first() else {
+            return Err(QueryError::internal("a table without parts was to be explained"));
+        };
+        let planned = self.plan(&open, &source.dataset, relation).await?;
+        Ok((planned, open))
+    }
+
+    fn open(&self) -> OpenCatalog {
+        let catalog = StatementCatalog::new(self.engine.clone(), self.input.clone(), Arc::clone(&self.counters));
+        let state = state_with(&self.engine, self.config.clone(), &catalog);
+        catalog.open(&state)
+    }
+
+    async fn source(&self, catalog: &Arc<StatementCatalog>) -> Result<Source, QueryError> {
+        match &self.scan {
+            FunnelInput::Scan(scan) if scan.table.kind == TableKind::View => {
+                let dataset = dataset_of(&scan.table);
+                let dataset = dataset.ok_or_else(|| QueryError::NotFunnelable(scan.table.name.to_string()))?;
+                let rows = catalog.named(&scan.table.name.to_string()).await?;
+                Ok(self.whole(rows, &dataset.group_column, &dataset.time_column))
+            }
+            FunnelInput::Scan(scan) => self.parts(catalog, &scan.table, &scan.parts),
+            FunnelInput::Relation(FunnelRelation { name, group, time, .. }) => {
+                if let Some(stored) = catalog.stored_dataset(name).await?
+                    && stored.table.group_column.as_ref() == Some(group)
+                    && stored.table.time_column.as_ref() == Some(time)
+                {
+                    return self.parts(catalog, &stored.table, &stored.parts);
+                }
+                Ok(self.whole(catalog.named(name).await?, group, time))
+            }
+        }
+    }
+
+    /// A relation of which nothing is known.
+    fn whole(&self, rows: Arc<dyn TableProvider>, group: &str, time: &str) -> Source {
+        Source {
+            dataset: dataset_of_schema(&rows.schema(), group, time),
+            relations: vec![Relation {
+                rows,
+                partitions: (self.engine.threads() * PARTITIONS_UNKNOWN).min(PARTITIONS_MAX),
+            }],
+            straddling: true,
+        }
+    }
+
+    fn parts(&self, catalog: &StatementCatalog, table: &Arc<Table>, parts: &[Part]) -> Result<Source, QueryError> {
+        let dataset = dataset_of(table).ok_or_else(|| QueryError::NotFunnelable(table.name.to_string()))?;
+        catalog.pin(&table.name, table.version);
+        let all = table.dataset.as_ref().map_or(0, |dataset| dataset.parts);
+        let relations = match table.groups {
+            Groups::Contained => {
+                let alone = |part: &Part| self.relation(catalog, table, vec![part.clone()]);
+                parts.iter().map(alone).collect::<Result<_, _>>()?
+            }
+            Groups::Split if parts.len() as u64 == all => {
+                let mut together = self.relation(catalog, table, parts.to_vec())?;
+                together.partitions = together.partitions.max(self.engine.threads()).max(2);
+                vec![together]
+            }
+            Groups::Split => {
+                return Err(QueryError::internal(format!(
+                    "{} of {all} parts of `{}` were to be matched alone, but its groups straddle parts",
+                    parts.len(),
+                    table.name
+                )));
+            }
+        };
+        Ok(Source {
+            dataset,
+            relations,
+            straddling: table.groups == Groups::Split,
+        })
+    }
+
+    /// The rows of some parts, distributed so far that those of the matchers under way fit into half of the pool.
+    fn relation(
+        &self,
+        catalog: &StatementCatalog,
+        table: &Arc<Table>,
+        parts: Vec<Part>,
+    ) -> Result<Relation, QueryError> {
+        let cells = table.schema.fields().len() as u64;
+        let rows: u64 = parts
+            .iter()
+            .map(|part| part.rows.unwrap_or(part.bytes / ROW_BYTES_STORED))
+            .sum();
+        let bytes = rows.saturating_mul(ROW_BYTES + CELL_BYTES * cells);
+        let each = (self.engine.limits().memory / 2 / self.engine.threads() as u64).max(1);
+        let partitions = usize::try_from(bytes.div_ceil(each)).unwrap_or(usize::MAX);
+        let stored = StoredTable {
+            table: Arc::clone(table),
+            parts: parts.into(),
+            query: None,
+        };
+        let rows = dataset::table(&self.engine, &catalog.stores, &self.counters, &stored)?;
+        Ok(Relation {
+            rows: Arc::new(rows),
+            partitions: partitions.clamp(1, PARTITIONS_MAX),
+        })
+    }
+
+    async fn plan(&self, open: &OpenCatalog, dataset: &Dataset, relation: &Relation) -> Result<FunnelPlan, QueryError> {
+        let failed = |error| from_execution(error, self.engine.limits());
+        let options = Options {
+            redistribute: relation.partitions > 1,
+            matchers_max: self.engine.threads(),
+            export: self.scan.export(),
+        };
+        let spec = Arc::new(FunnelSpec::new(self.scan.query(), dataset, options)?);
+        let config = self.config.clone().with_target_partitions(relation.partitions);
+        let state = state_with(&self.engine, config, open.catalog());
+        let logical = logical_plan(&spec, dataset, &relation.rows).map_err(failed)?;
+        let plan = state.create_physical_plan(&logical).await.map_err(failed)?;
+        Ok(FunnelPlan {
+            plan: let_joins_yield(plan, &self.cancelled).map_err(failed)?,
+            context: state.task_ctx(),
+        })
+    }
+
+    async fn execute(&self, planned: &FunnelPlan, partial: &mut Partial) -> Result<(), QueryError> {
+        let failed = |error| from_execution(error, self.engine.limits());
+        let stream = execute_stream(Arc::clone(&planned.plan), Arc::clone(&planned.context));
+        let mut rows = stream.map_err(failed)?;
+        while let Some(batch) = rows.next().await {
+            merge_into(partial, &batch.map_err(failed)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn logical_plan(
+    spec: &Arc<FunnelSpec>,
+    dataset: &Dataset,
+    relation: &Arc<dyn TableProvider>,
+) -> Result<LogicalPlan, DataFusionError> {
+    let query = spec.query();
+    let time = &dataset.time_column;
+    let schema = relation.schema();
+    let time_type = schema.field_with_name(time)?.data_type();
+    let mut input = LogicalPlanBuilder::scan("relation", provider_as_source(Arc::clone(relation)), None)?;
+    if let Some(condition) = timeframe::condition(time, time_type, query.time_bounds()) {
+        input = input.filter(condition)?;
+    }
+    let columns = query
+        .columns()
+        .into_iter()
+        .map(|name| Expr::Column(Column::from_name(name)));
+    let input = input.project(columns.collect::<Vec<_>>())?.build()?;
+    let node = FunnelNode::new(input, Arc::clone(spec))?;
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+}
