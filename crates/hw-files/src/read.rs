@@ -86,7 +86,7 @@ impl ColumnReader {
     ///
     /// # Errors
     /// [`FileError::Vanished`] or [`FileError::Changed`] if not, and the store's own.
-    pub async fn recheck(&self) -> Result<(), FileError> {
+    pub async fn recheck(&mut self) -> Result<(), FileError> {
         let shown = || self.open.shown(&self.file);
         let meta = self.open.store.head(&self.file.object).await;
         let meta = meta.map_err(|error| FileError::of_store(shown(), &error))?;

@@ -34,7 +34,11 @@ impl FileDocuments {
         if text.len() <= StoredDocument::INLINE_BYTES_MAX {
             return Ok(StoredDocument::Inline(document));
         }
-        let published = self.files.publish(&Owner::Job(job.to_string()), "document.json", text).await.map_err(unwritten)?;
+        let published = self
+            .files
+            .publish(&Owner::Job(job.to_string()), "document.json", text)
+            .await
+            .map_err(unwritten)?;
         Ok(stored(published, JSON))
     }
 
@@ -45,10 +49,22 @@ impl FileDocuments {
     pub async fn load(&self, stored: &StoredDocument) -> Result<Value, Failure> {
         match stored {
             StoredDocument::Inline(document) => Ok(document.clone()),
-            StoredDocument::File { path, bytes, checksum, .. } => {
-                let checksum = checksum.parse().map_err(|_| unreadable(path, &"its checksum is none"))?;
-                let published = Published { path: path.clone(), bytes: *bytes, checksum };
-                let content = self.files.read(&published).await.map_err(|error| unreadable(path, &error))?;
+            StoredDocument::File {
+                path, bytes, checksum, ..
+            } => {
+                let checksum = checksum
+                    .parse()
+                    .map_err(|_| unreadable(path, &"its checksum is none"))?;
+                let published = Published {
+                    path: path.clone(),
+                    bytes: *bytes,
+                    checksum,
+                };
+                let content = self
+                    .files
+                    .read(&published)
+                    .await
+                    .map_err(|error| unreadable(path, &error))?;
                 serde_json::from_slice(&content).map_err(|error| unreadable(path, &error))
             }
         }
@@ -66,11 +82,19 @@ pub(crate) fn stored(published: Published, media_type: &str) -> StoredDocument {
 }
 
 fn unwritten(error: hw_files::FileError) -> Failure {
-    Failure::new(ErrorClass::Platform, "HW-J016", format!("a document could not be written: {error}"))
-        .help("make room in the file layer and run it again")
+    Failure::new(
+        ErrorClass::Platform,
+        "HW-J016",
+        format!("a document could not be written: {error}"),
+    )
+    .help("make room in the file layer and run it again")
 }
 
 fn unreadable(path: &str, reason: &dyn std::fmt::Display) -> Failure {
-    Failure::new(ErrorClass::Platform, "HW-J015", format!("the document `{path}` cannot be read: {reason}"))
-        .help("it was removed or damaged; run the job again")
+    Failure::new(
+        ErrorClass::Platform,
+        "HW-J015",
+        format!("the document `{path}` cannot be read: {reason}"),
+    )
+    .help("it was removed or damaged; run the job again")
 }

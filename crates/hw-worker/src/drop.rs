@@ -2,7 +2,8 @@
 
 use hw_catalog::{Finding, TableName};
 use hw_job::{
-    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, LastUse, Lifetime, Merged, PrepareError, PrepareRequest, Prepared,
+    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, LastUse, Lifetime, Merged, PrepareError,
+    PrepareRequest, Prepared,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,8 +32,10 @@ fn parse(params: &Value) -> Result<Params, Vec<Finding>> {
 
 impl DropKind {
     fn in_use(&self, table: &TableName, used: LastUse) -> Failure {
-        let message =
-            format!("table `{table}` was used {} seconds ago, less than {}", used.seconds_ago, self.guard_seconds);
+        let message = format!(
+            "table `{table}` was used {} seconds ago, less than {}",
+            used.seconds_ago, self.guard_seconds
+        );
         Failure::new(ErrorClass::Input, "HW-T050", message).help("wait until nobody uses it, or drop it with `--force`")
     }
 }
@@ -58,19 +61,35 @@ impl JobKind for DropKind {
         }
         let last_used = last_used.map(|used| used.at.0.div_euclid(1_000_000));
         let expanded = json!({"table": params.table, "force": params.force, "last_used": last_used});
-        Ok(Prepared { expanded, tasks: Vec::new(), fingerprint: None, warnings: Vec::new() })
+        Ok(Prepared {
+            expanded,
+            tasks: Vec::new(),
+            fingerprint: None,
+            warnings: Vec::new(),
+        })
     }
 
     fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
         let changes = job
             .reads
             .iter()
-            .map(|(name, version)| CatalogChange::Drop { name: name.clone(), version: *version })
+            .map(|(name, version)| CatalogChange::Drop {
+                name: name.clone(),
+                version: *version,
+            })
             .collect();
         let mut result = json!({"success": true, "datasetFound": true});
-        if let (Some(used), Some(object)) = (job.expanded.get("last_used").filter(|used| !used.is_null()), result.as_object_mut()) {
+        if let (Some(used), Some(object)) = (
+            job.expanded.get("last_used").filter(|used| !used.is_null()),
+            result.as_object_mut(),
+        ) {
             object.insert("datasetLastUsed".to_owned(), used.clone());
         }
-        Ok(Advance::Finish(Merged { result, partial: false, changes, files: Vec::new() }))
+        Ok(Advance::Finish(Merged {
+            result,
+            partial: false,
+            changes,
+            files: Vec::new(),
+        }))
     }
 }

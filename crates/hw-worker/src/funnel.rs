@@ -12,22 +12,20 @@ mod export;
 mod params;
 mod run;
 mod stats;
-#[cfg(test)]
-mod tests;
 
 pub use run::FunnelRunner;
 
 use hw_catalog::{Finding, Groups, Part, Table, TableName};
-use hw_funnel::{Dataset, Partial, Query, TimeValue, Validation};
+use hw_funnel::{Dataset, Partial, Query, Validation};
 use hw_job::{
-    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError, PrepareRequest,
-    Prepared, TaskSpec, TaskView,
+    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError,
+    PrepareRequest, Prepared, TaskSpec, TaskView,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use export::{ExportSpec, ExportTarget};
+use export::ExportSpec;
 use params::{Params, Source};
 
 /// Version of the documents that jobs and tasks of this kind carry.
@@ -133,14 +131,15 @@ impl JobKind for FunnelKind {
         let expanded: Expanded = read(job.expanded)?;
         let tasks_of = |kind: &str| job.tasks.iter().filter(|task| task.kind == kind).collect::<Vec<_>>();
         let (discovered, parts, exports) = (tasks_of(DISCOVER), tasks_of(PART), tasks_of(EXPORT));
-        if let (ExpandedSource::Files(_), [discovered], []) = (&expanded.source, discovered.as_slice(), parts.as_slice()) {
+        if let (ExpandedSource::Files(_), [discovered], []) =
+            (&expanded.source, discovered.as_slice(), parts.as_slice())
+        {
             return self.cut_files(&expanded, discovered, job);
         }
         let (table, query) = question(&expanded, &parts)?;
         let dataset = dataset_of(&table).map_err(|finding| input_failure(vec![finding]))?;
-        let query = Query::from_expanded(&query, &dataset).map_err(|error| {
-            Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help())
-        })?;
+        let query = Query::from_expanded(&query, &dataset)
+            .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
         if let (Some(spec), []) = (&expanded.export, exports.as_slice()) {
             return Ok(Advance::Tasks(vec![export::task(spec, &table, &parts, job.id)?]));
         }
@@ -151,7 +150,12 @@ impl JobKind for FunnelKind {
             Some(done) => export::note(done, &mut result)?,
             None => Vec::<CatalogChange>::new(),
         };
-        Ok(Advance::Finish(Merged { result, partial: false, changes, files: Vec::new() }))
+        Ok(Advance::Finish(Merged {
+            result,
+            partial: false,
+            changes,
+            files: Vec::new(),
+        }))
     }
 }
 
@@ -161,10 +165,23 @@ impl FunnelKind {
         let identity = format!("{}@{}", table.name, table.version);
         forget_samples(&mut table);
         let tasks = cut(&table, parts, None);
-        let fingerprint = params.export.is_none().then(|| fingerprint(&identity, &table, &expanded));
+        let fingerprint = params
+            .export
+            .is_none()
+            .then(|| fingerprint(&identity, &table, &expanded));
         let source = ExpandedSource::Table(Box::new(table));
-        let document = Expanded { format: FORMAT, query: expanded, source, export: params.export.clone() };
-        Ok(Prepared { expanded: written(&document), tasks, fingerprint, warnings })
+        let document = Expanded {
+            format: FORMAT,
+            query: expanded,
+            source,
+            export: params.export.clone(),
+        };
+        Ok(Prepared {
+            expanded: written(&document),
+            tasks,
+            fingerprint,
+            warnings,
+        })
     }
 
     /// The expanded query and warnings, or every fault, its pointers beginning at the request.
@@ -199,31 +216,15 @@ fn validate(query: &Value, dataset: &Dataset, default_top: u64) -> Validation {
 
 /// What funnels need to know of a table, or why they cannot run over it.
 pub(crate) fn dataset_of(table: &Table) -> Result<Dataset, Finding> {
-    let column = |column: &Option<String>, what: &str, flag: &str| {
-        column.clone().ok_or_else(|| {
-            let message = format!("table `{}` has no {what} column", table.name);
-            Finding::new("HW-F005", message).help(format!("name one with `{flag}`, or register the table with one"))
-        })
-    };
-    let time_column = column(&table.time_column, "time", "--time")?;
-    let columns = table.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
-    Ok(Dataset {
-        group_column: column(&table.group_column, "group", "--group")?,
-        time_range: time_range(table, &time_column),
-        time_column,
-        columns,
-        unsupported: table.unsupported.iter().map(|column| column.name.clone()).collect(),
+    hw_query::dataset_of(table).ok_or_else(|| {
+        let missing = match (&table.group_column, &table.time_column) {
+            (None, None) => "group and no time",
+            (None, Some(_)) => "group",
+            (Some(_), _) => "time",
+        };
+        let message = format!("table `{}` has no {missing} column", table.name);
+        Finding::new("HW-F005", message).help("name one with `--group` and `--time`, or register the table with them")
     })
-}
-
-fn time_range(table: &Table, time_column: &str) -> Option<(TimeValue, TimeValue)> {
-    let summary = table.column(time_column)?;
-    let value = |bound: &hw_catalog::Bound| match bound.value {
-        hw_catalog::Scalar::Int(value) => TimeValue::Int(i128::from(value)),
-        hw_catalog::Scalar::UInt(value) => TimeValue::Int(i128::from(value)),
-        hw_catalog::Scalar::Float(value) => TimeValue::Float(value),
-    };
-    Some((value(summary.min.as_ref()?), value(summary.max.as_ref()?)))
 }
 
 /// One task per part, several parts per task where there are very many, one task where groups straddle parts.
@@ -232,15 +233,24 @@ fn cut(table: &Table, parts: &[Part], found: Option<&FoundQuery>) -> Vec<TaskSpe
         Groups::Split => parts.len(),
         Groups::Contained => parts.len().div_ceil(TASKS_MAX),
     };
-    parts.chunks(per_task.max(1)).map(|parts| part_task(table, parts, found)).collect()
+    parts
+        .chunks(per_task.max(1))
+        .map(|parts| part_task(table, parts, found))
+        .collect()
 }
 
 fn part_task(table: &Table, parts: &[Part], found: Option<&FoundQuery>) -> TaskSpec {
-    let affinity = parts.iter().map(|part| format!("{}@{}/{}", table.name, table.version, part.path)).collect();
+    let affinity = parts
+        .iter()
+        .map(|part| format!("{}@{}/{}", table.name, table.version, part.path))
+        .collect();
     TaskSpec {
         kind: PART.to_owned(),
         format: FORMAT,
-        params: written(&PartTask { parts: parts.to_vec(), found: found.cloned() }),
+        params: written(&PartTask {
+            parts: parts.to_vec(),
+            found: found.cloned(),
+        }),
         needs: Needs::default(),
         affinity,
         flow: table.name.to_string(),
@@ -251,10 +261,17 @@ fn part_task(table: &Table, parts: &[Part], found: Option<&FoundQuery>) -> TaskS
 fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
     let (Some(group), Some(time)) = (params.group.clone(), params.time.clone()) else {
         let message = format!("files such as `{path}` need a group and a time column");
-        let finding = Finding::new("HW-F005", message).at("/table").help("name them with `group` and `time`");
+        let finding = Finding::new("HW-F005", message)
+            .at("/table")
+            .help("name them with `group` and `time`");
         return Err(PrepareError::Faults(vec![finding]));
     };
-    let source = FileSource { path: path.to_owned(), group, time, folder: request.folder.map(str::to_owned) };
+    let source = FileSource {
+        path: path.to_owned(),
+        group,
+        time,
+        folder: request.folder.map(str::to_owned),
+    };
     let task = TaskSpec {
         kind: DISCOVER.to_owned(),
         format: FORMAT,
@@ -265,8 +282,18 @@ fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> R
         after: Vec::new(),
     };
     let export = params.export.clone();
-    let document = Expanded { format: FORMAT, query: params.query.clone(), source: ExpandedSource::Files(source), export };
-    Ok(Prepared { expanded: written(&document), tasks: vec![task], fingerprint: None, warnings: Vec::new() })
+    let document = Expanded {
+        format: FORMAT,
+        query: params.query.clone(),
+        source: ExpandedSource::Files(source),
+        export,
+    };
+    Ok(Prepared {
+        expanded: written(&document),
+        tasks: vec![task],
+        fingerprint: None,
+        warnings: Vec::new(),
+    })
 }
 
 /// The table and the expanded query that the part tasks answered.
@@ -274,7 +301,9 @@ fn question(expanded: &Expanded, parts: &[&TaskView]) -> Result<(Table, Value), 
     if let ExpandedSource::Table(table) = &expanded.source {
         return Ok((table.as_ref().clone(), expanded.query.clone()));
     }
-    let first = parts.first().ok_or_else(|| unreadable("a query over files has no part"))?;
+    let first = parts
+        .first()
+        .ok_or_else(|| unreadable("a query over files has no part"))?;
     let PartTask { found, .. } = read(&first.params)?;
     let found = found.ok_or_else(|| unreadable("a task over files does not tell them"))?;
     Ok((*found.table, found.query))
@@ -286,7 +315,8 @@ fn merge(query: &Query, parts: &[&TaskView]) -> Result<Partial, Failure> {
     for task in parts {
         let partial = task.outcome.get("partial").unwrap_or(&Value::Null);
         let partial = Partial::from_json(partial).and_then(|partial| merged.merge(partial));
-        partial.map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
+        partial
+            .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
     }
     Ok(merged)
 }
@@ -304,8 +334,19 @@ fn answer(job: &JobView<'_>, result: Value, stats: Value) -> Value {
 
 /// Equal for equal questions about equal data only.
 fn fingerprint(identity: &str, table: &Table, query: &Value) -> String {
-    let question = json!([FORMAT, identity, table.registered_at, table.group_column, table.time_column, query]).to_string();
-    Sha256::digest(question.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let question = json!([
+        FORMAT,
+        identity,
+        table.registered_at,
+        table.group_column,
+        table.time_column,
+        query
+    ])
+    .to_string();
+    Sha256::digest(question.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Drops what tasks do not need of a table, so that every claim stays small.
@@ -335,7 +376,10 @@ pub(crate) fn located(findings: Vec<hw_funnel::Finding>) -> Vec<Finding> {
 
 fn input_failure(findings: Vec<Finding>) -> Failure {
     let first = findings.first().cloned().unwrap_or_default();
-    Failure { findings, ..Failure::new(ErrorClass::Input, first.code, first.message) }
+    Failure {
+        findings,
+        ..Failure::new(ErrorClass::Input, first.code, first.message)
+    }
 }
 
 fn written<T: Serialize>(document: &T) -> Value {
@@ -347,6 +391,10 @@ fn read<T: serde::de::DeserializeOwned>(document: &Value) -> Result<T, Failure> 
 }
 
 fn unreadable(reason: &str) -> Failure {
-    Failure::new(ErrorClass::Internal, "HW-J023", format!("a document of the job cannot be read: {reason}"))
-        .help("it was written by another version or damaged; run the job again")
+    Failure::new(
+        ErrorClass::Internal,
+        "HW-J023",
+        format!("a document of the job cannot be read: {reason}"),
+    )
+    .help("it was written by another version or damaged; run the job again")
 }

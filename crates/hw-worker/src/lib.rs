@@ -9,11 +9,52 @@ mod drop;
 mod funnel;
 mod register;
 mod runner;
+mod tabular;
+mod views;
 mod worker;
 
 pub use documents::FileDocuments;
 pub use drop::DropKind;
 pub use funnel::{FunnelKind, FunnelRunner};
-pub use register::{RegisterKind, RegisterOptions, RegisterRunner};
+pub use register::{
+    RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, full_schema, info, parts_info, short_schema,
+};
 pub use runner::{Outcome, TaskRunner};
+pub use views::{StoreLedger, StoreTables};
 pub use worker::{Worker, WorkerOptions};
+
+use hw_files::{Fault, FileError};
+use hw_job::{ErrorClass, Failure, JobId};
+
+/// The id by which older clients know a run: the second of the request and the last 8 digits of the job's id.
+pub fn request_id(job: JobId) -> String {
+    format!("{}-{}", job.unix_ms() / 1000, job.short())
+}
+
+/// A fault of the file layer as a task reports it.
+pub(crate) fn file_failure(error: &FileError) -> Failure {
+    let class = match error.fault() {
+        Fault::Input => ErrorClass::Input,
+        Fault::Data => ErrorClass::Data,
+        Fault::External => ErrorClass::External,
+    };
+    Failure::new(class, error.code(), error.to_string()).help(error.help())
+}
+
+/// A fault of the engine as a task reports it.
+pub(crate) fn query_failure(error: &hw_query::QueryError) -> Failure {
+    let class = match error.fault() {
+        hw_query::Fault::Input => ErrorClass::Input,
+        hw_query::Fault::Data => ErrorClass::Data,
+        hw_query::Fault::External => ErrorClass::External,
+        // A limit of memory or disk is met again by every attempt at the same rows: trying again only takes longer.
+        hw_query::Fault::Platform => ErrorClass::Data,
+        hw_query::Fault::Cancelled => ErrorClass::Cancelled,
+        hw_query::Fault::Internal => ErrorClass::Internal,
+    };
+    Failure {
+        findings: error.findings(),
+        help: error.help(),
+        ..Failure::new(class, error.code(), error.to_string())
+    }
+}

@@ -18,13 +18,16 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use choose::{SampleLimits, checks_uniqueness, choose_parts};
-pub use combine::{
-    CombineOptions, Combined, OutlinedPart, Outlines, PartOutline, combine, combine_folded,
-};
-pub use ids::{GroupIds, InvalidGroupIds};
-pub use inspect::{InspectError, InspectOptions, Inspected, InspectedColumn, PartInspection, PartOrder, inspect};
+pub use choose::SampleLimits;
 pub use kind::RegisterKind;
-pub use params::{RegisterParams, Validation};
 pub use records::{full_schema, info, parts_info, short_schema};
 pub use run::{RegisterOptions, RegisterRunner};
+
+pub(crate) use choose::{checks_uniqueness, choose_parts};
+pub(crate) use combine::{CombineOptions, Combined, Outlines, PartOutline, combine_folded};
+pub(crate) use ids::GroupIds;
+pub(crate) use inspect::{InspectError, InspectOptions, Inspected, PartInspection, inspect};
+pub(crate) use params::{RegisterParams, Validation};
+
+#[cfg(test)]
+pub(crate) use combine::combine;

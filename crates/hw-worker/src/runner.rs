@@ -18,7 +18,10 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome without files.
     pub fn of(document: Value) -> Self {
-        Self { document, files: Vec::new() }
+        Self {
+            document,
+            files: Vec::new(),
+        }
     }
 }
 

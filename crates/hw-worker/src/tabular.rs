@@ -32,7 +32,8 @@ pub(crate) fn read_stream(content: &[u8]) -> Result<Vec<RecordBatch>, Failure> {
 pub(crate) fn parquet(batch: &RecordBatch) -> Result<Vec<u8>, Failure> {
     let zstd = Compression::ZSTD(ZstdLevel::default());
     let properties = WriterProperties::builder().set_compression(zstd).build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).map_err(|error| broken(&error))?;
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).map_err(|error| broken(&error))?;
     writer.write(batch).map_err(|error| broken(&error))?;
     writer.into_inner().map_err(|error| broken(&error))
 }
@@ -46,6 +47,10 @@ pub(crate) fn csv(batch: &RecordBatch) -> Result<Vec<u8>, Failure> {
 
 /// Rows that we made ourselves could not be written or read: a bug of ours.
 pub(crate) fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(ErrorClass::Internal, "HW-J024", format!("rows of the job cannot be encoded: {error}"))
-        .help("this is a bug of ours; please report it")
+    Failure::new(
+        ErrorClass::Internal,
+        "HW-J024",
+        format!("rows of the job cannot be encoded: {error}"),
+    )
+    .help("this is a bug of ours; please report it")
 }

@@ -7,11 +7,16 @@
 //!                                           └ job cancelled, lease lost: the task's token fires
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hw_job::{AfterAttempt, Ending, ErrorClass, EventKind, EventSeq, Failure, RetryPolicy, SessionId, TaskId, WorkerId};
+use hw_job::{
+    AfterAttempt, Ending, ErrorClass, EventKind, EventSeq, Failure, RetryPolicy, SessionId, TaskId, WorkerId,
+};
 use hw_store::{
     Claim, ClaimedTask, EventFilter, HeldTask, NextState, Slot, Store, StoreError, TaskChange, Verdict, WorkerRecord,
 };
@@ -87,7 +92,10 @@ struct Pool {
 impl Worker {
     /// A worker that has not started.
     pub fn new(options: WorkerOptions) -> Self {
-        let known = options.runners.iter().flat_map(|runner| runner.kinds().into_iter().map(move |kind| (kind, runner)));
+        let known = options
+            .runners
+            .iter()
+            .flat_map(|runner| runner.kinds().into_iter().map(move |kind| (kind, runner)));
         let mut kinds = Vec::new();
         let mut runners = HashMap::new();
         for ((kind, format), runner) in known {
@@ -95,7 +103,12 @@ impl Worker {
             runners.insert(kind.to_owned(), runner.clone());
         }
         let id = WorkerId(format!("{}:tasks", options.session));
-        Self { id, options, kinds, runners }
+        Self {
+            id,
+            options,
+            kinds,
+            runners,
+        }
     }
 
     /// Claims and runs tasks until it is told to stop; then hands back what it has.
@@ -107,8 +120,13 @@ impl Worker {
         let mut wakes = self.options.store.wakes();
         let mut beat = tokio::time::interval(self.options.lease / 3);
         let cursor = self.options.store.last_event().await?;
-        let mut pool =
-            Pool { running: JoinSet::new(), held: HashMap::new(), by_handle: HashMap::new(), cursor, look: true };
+        let mut pool = Pool {
+            running: JoinSet::new(),
+            held: HashMap::new(),
+            by_handle: HashMap::new(),
+            cursor,
+            look: true,
+        };
         while !stop.is_cancelled() {
             self.fill(&mut pool).await;
             tokio::select! {
@@ -137,7 +155,10 @@ impl Worker {
 
     /// Claims as many tasks as there are free slots, if the queue may hold any.
     async fn fill(&self, pool: &mut Pool) {
-        let free = self.options.slots.saturating_sub(u32::try_from(pool.held.len()).unwrap_or(u32::MAX));
+        let free = self
+            .options
+            .slots
+            .saturating_sub(u32::try_from(pool.held.len()).unwrap_or(u32::MAX));
         if free == 0 || !pool.look {
             return;
         }
@@ -174,7 +195,10 @@ impl Worker {
 
     fn start(&self, pool: &mut Pool, task: ClaimedTask) {
         let cancel = CancellationToken::new();
-        let held = Held { task: task.clone(), cancel: cancel.clone() };
+        let held = Held {
+            task: task.clone(),
+            cancel: cancel.clone(),
+        };
         let id = task.id;
         let runner = self.runners.get(&task.kind).cloned();
         let documents = self.options.documents.clone();
@@ -203,8 +227,16 @@ impl Worker {
                 ended
             }
             Err(error) => {
-                let task = pool.by_handle.remove(&error.id()).and_then(|id| pool.held.remove(&id))?.task;
-                Ended { task, ending: Ending::Failed(panicked(error)), files: Vec::new() }
+                let task = pool
+                    .by_handle
+                    .remove(&error.id())
+                    .and_then(|id| pool.held.remove(&id))?
+                    .task;
+                Ended {
+                    task,
+                    ending: Ending::Failed(panicked(error)),
+                    files: Vec::new(),
+                }
             }
         };
         Some(self.change(ended))
@@ -218,7 +250,14 @@ impl Worker {
             AfterAttempt::Ready => NextState::Ready,
             AfterAttempt::RetryAfter(pause) => NextState::RetryAfter(pause),
         };
-        TaskChange { task: task.id, fence: task.fence, ending, counts, next, files }
+        TaskChange {
+            task: task.id,
+            fence: task.fence,
+            ending,
+            counts,
+            next,
+            files,
+        }
     }
 
     /// A report that the store cannot take is dropped: the lease runs out and the task is tried again.
@@ -237,7 +276,14 @@ impl Worker {
     }
 
     async fn heartbeat(&self, pool: &mut Pool) {
-        let held: Vec<HeldTask> = pool.held.values().map(|held| HeldTask { task: held.task.id, fence: held.task.fence }).collect();
+        let held: Vec<HeldTask> = pool
+            .held
+            .values()
+            .map(|held| HeldTask {
+                task: held.task.id,
+                fence: held.task.fence,
+            })
+            .collect();
         if held.is_empty() {
             return;
         }
@@ -276,7 +322,12 @@ impl Worker {
                 pool.look = true;
                 continue;
             }
-            let stopped: Vec<TaskId> = pool.held.keys().filter(|task| Some(task.job) == event.job).copied().collect();
+            let stopped: Vec<TaskId> = pool
+                .held
+                .keys()
+                .filter(|task| Some(task.job) == event.job)
+                .copied()
+                .collect();
             for task in stopped {
                 cancel(pool, task);
             }
@@ -291,8 +342,16 @@ impl Worker {
         // What a task still brings after it was told to stop is not looked at.
         let drain = async { while pool.running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(STOP_WAIT, drain).await;
-        let preempted = |held: Held| Ended { task: held.task, ending: Ending::Preempted, files: Vec::new() };
-        let changes = pool.held.into_values().map(|held| self.change(preempted(held))).collect();
+        let preempted = |held: Held| Ended {
+            task: held.task,
+            ending: Ending::Preempted,
+            files: Vec::new(),
+        };
+        let changes = pool
+            .held
+            .into_values()
+            .map(|held| self.change(preempted(held)))
+            .collect();
         self.send(changes).await;
     }
 }
@@ -369,8 +428,12 @@ fn panicked(error: JoinError) -> Failure {
             .unwrap_or_else(|| "no message".to_owned()),
         Err(error) => error.to_string(),
     };
-    Failure::new(ErrorClass::Internal, "HW-J020", format!("the task stopped with a bug: {reason}"))
-        .help("this is a bug of ours; please report it")
+    Failure::new(
+        ErrorClass::Internal,
+        "HW-J020",
+        format!("the task stopped with a bug: {reason}"),
+    )
+    .help("this is a bug of ours; please report it")
 }
 
 #[expect(clippy::disallowed_methods, reason = "spreads pauses; nothing is decided by it")]

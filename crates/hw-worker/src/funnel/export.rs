@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema, SortOptions};
-use hw_catalog::{ColumnSummary, ColumnType, Dataset, Finding, Groups, Part, Table, TableKind, TableName, TableVersion};
+use hw_catalog::{
+    ColumnSummary, ColumnType, Dataset, Finding, Groups, Part, Table, TableKind, TableName, TableVersion,
+};
 use hw_files::{Content, FoundFile, Location, Owner, Published, content_of, write_atomically};
 use hw_funnel::GroupExport;
 use hw_job::{CatalogChange, Failure, JobId, Needs, TaskSpec, TaskView};
@@ -57,10 +59,15 @@ impl ExportSpec {
     pub(super) fn parse(export: Option<&Value>, faults: &mut Vec<Finding>) -> Option<Self> {
         let export = export.filter(|export| !export.is_null())?;
         let Some(members) = export.as_object() else {
-            faults.push(fault("`export` must be an object", "/export").help("write {\"table\": NAME} or {\"file\": PATH}"));
+            faults.push(
+                fault("`export` must be an object", "/export").help("write {\"table\": NAME} or {\"file\": PATH}"),
+            );
             return None;
         };
-        for name in members.keys().filter(|name| !["table", "file", "step"].contains(&name.as_str())) {
+        for name in members
+            .keys()
+            .filter(|name| !["table", "file", "step"].contains(&name.as_str()))
+        {
             faults.push(fault(format!("unknown member `{name}`"), &format!("/export/{name}")));
         }
         let step = step(members, faults);
@@ -79,7 +86,10 @@ fn step(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<usize
         None | Some(Value::Null) => None,
         Some(Value::String(last)) if last == "last" => None,
         Some(step) => {
-            let number = step.as_u64().and_then(|step| usize::try_from(step).ok()).filter(|step| *step > 0);
+            let number = step
+                .as_u64()
+                .and_then(|step| usize::try_from(step).ok())
+                .filter(|step| *step > 0);
             if number.is_none() {
                 faults.push(fault("`step` must be a number from 1 or \"last\"", "/export/step"));
             }
@@ -89,7 +99,10 @@ fn step(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<usize
 }
 
 fn target(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<ExportTarget> {
-    match (members.get("table").and_then(Value::as_str), members.get("file").and_then(Value::as_str)) {
+    match (
+        members.get("table").and_then(Value::as_str),
+        members.get("file").and_then(Value::as_str),
+    ) {
         (Some(name), None) => match name.parse() {
             Ok(name) => Some(ExportTarget::Table(name)),
             Err(error) => {
@@ -98,7 +111,9 @@ fn target(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<Exp
                 None
             }
         },
-        (None, Some(file)) if file.ends_with(".parquet") || file.ends_with(".csv") => Some(ExportTarget::File(file.to_owned())),
+        (None, Some(file)) if file.ends_with(".parquet") || file.ends_with(".csv") => {
+            Some(ExportTarget::File(file.to_owned()))
+        }
         (None, Some(file)) => {
             let message = format!("the format of `{file}` is not known by its name");
             faults.push(fault(message, "/export/file").help("end it in `.parquet` or `.csv`"));
@@ -114,10 +129,22 @@ fn target(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<Exp
 /// The task that makes the target out of what the parts left.
 pub(super) fn task(spec: &ExportSpec, table: &Table, parts: &[&TaskView], job: JobId) -> Result<TaskSpec, Failure> {
     let group_column = table.group_column.clone().unwrap_or_default();
-    let group_field = table.schema.field_with_name(&group_column).cloned().map_err(|error| super::unreadable(&error.to_string()))?;
-    let left = parts.iter().filter_map(|task| task.outcome.get("groups").filter(|groups| !groups.is_null()));
+    let group_field = table
+        .schema
+        .field_with_name(&group_column)
+        .cloned()
+        .map_err(|error| super::unreadable(&error.to_string()))?;
+    let left = parts
+        .iter()
+        .filter_map(|task| task.outcome.get("groups").filter(|groups| !groups.is_null()));
     let inputs = left.map(read).collect::<Result<Vec<Published>, Failure>>()?;
-    let params = ExportTask { spec: spec.clone(), group_column, group_field, inputs, job };
+    let params = ExportTask {
+        spec: spec.clone(),
+        group_column,
+        group_field,
+        inputs,
+        job,
+    };
     Ok(TaskSpec {
         kind: EXPORT.to_owned(),
         format: FORMAT,
@@ -135,12 +162,17 @@ pub(super) fn note(task: &TaskView, result: &mut Value) -> Result<Vec<CatalogCha
     let step = exported.step.map_or(json!("last"), |step| json!(step));
     let told = match &exported.target {
         ExportTarget::Table(name) => json!({"table": name, "step": step, "groups": exported.rows}),
-        ExportTarget::File(path) => json!({"file": path, "step": step, "groups": exported.rows, "bytes": exported.bytes}),
+        ExportTarget::File(path) => {
+            json!({"file": path, "step": step, "groups": exported.rows, "bytes": exported.bytes})
+        }
     };
     if let Some(members) = result.as_object_mut() {
         members.insert("export".to_owned(), told);
     }
-    let put = exported.table.map(|table| CatalogChange::Put { table, parts: exported.parts });
+    let put = exported.table.map(|table| CatalogChange::Put {
+        table,
+        parts: exported.parts,
+    });
     Ok(put.into_iter().collect())
 }
 
@@ -154,7 +186,14 @@ impl super::FunnelRunner {
             ExportTarget::File(path) => {
                 let bytes = self.write_file(path, &groups).await?;
                 let target = task.spec.target.clone();
-                let exported = Exported { rows, bytes, target, step: task.spec.step, table: None, parts: Vec::new() };
+                let exported = Exported {
+                    rows,
+                    bytes,
+                    target,
+                    step: task.spec.step,
+                    table: None,
+                    parts: Vec::new(),
+                };
                 Ok(Outcome::of(written(&exported)))
             }
             ExportTarget::Table(name) => self.write_table(name, &task, &groups).await,
@@ -164,26 +203,52 @@ impl super::FunnelRunner {
     async fn gather(&self, task: &ExportTask) -> Result<RecordBatch, Failure> {
         let mut arrays: Vec<ArrayRef> = Vec::new();
         for input in &task.inputs {
-            let content = self.documents().files().read(input).await.map_err(|error| crate::file_failure(&error))?;
-            arrays.extend(tabular::read_stream(&content)?.into_iter().filter_map(|batch| batch.columns().first().cloned()));
+            let content = self
+                .documents()
+                .files()
+                .read(input)
+                .await
+                .map_err(|error| crate::file_failure(&error))?;
+            arrays.extend(
+                tabular::read_stream(&content)?
+                    .into_iter()
+                    .filter_map(|batch| batch.columns().first().cloned()),
+            );
         }
-        let field = Field::new(&task.group_column, arrays.first().map_or(task.group_field.data_type(), |array| array.data_type()).clone(), false);
+        let field = Field::new(
+            &task.group_column,
+            arrays
+                .first()
+                .map_or(task.group_field.data_type(), |array| array.data_type())
+                .clone(),
+            false,
+        );
         let schema = Arc::new(Schema::new(vec![field]));
         let refs: Vec<&dyn arrow_array::Array> = arrays.iter().map(AsRef::as_ref).collect();
         if refs.is_empty() {
             return Ok(RecordBatch::new_empty(schema));
         }
         let all = arrow_select::concat::concat(&refs).map_err(|error| tabular::broken(&error))?;
-        let sorted = arrow_ord::sort::sort(&all, Some(SortOptions::default())).map_err(|error| tabular::broken(&error))?;
+        let sorted =
+            arrow_ord::sort::sort(&all, Some(SortOptions::default())).map_err(|error| tabular::broken(&error))?;
         RecordBatch::try_new(schema, vec![sorted]).map_err(|error| tabular::broken(&error))
     }
 
     async fn write_file(&self, path: &str, groups: &RecordBatch) -> Result<u64, Failure> {
         let location = Location::parse(path, None).map_err(|error| crate::file_failure(&error))?;
-        let open = self.stores().open(&location).map_err(|error| crate::file_failure(&error))?;
-        let bytes = if path.ends_with(".csv") { tabular::csv(groups)? } else { tabular::parquet(groups)? };
+        let open = self
+            .stores()
+            .open(&location)
+            .map_err(|error| crate::file_failure(&error))?;
+        let bytes = if path.ends_with(".csv") {
+            tabular::csv(groups)?
+        } else {
+            tabular::parquet(groups)?
+        };
         let content: Content<'_> = content_of(bytes);
-        let done = write_atomically(&open, content).await.map_err(|error| crate::file_failure(&error))?;
+        let done = write_atomically(&open, content)
+            .await
+            .map_err(|error| crate::file_failure(&error))?;
         Ok(done.bytes)
     }
 
@@ -191,7 +256,10 @@ impl super::FunnelRunner {
         let files = self.documents().files();
         let content = tabular::parquet(groups)?;
         let owner = Owner::Table(name.clone());
-        let published = files.publish(&owner, "groups.parquet", content).await.map_err(|error| crate::file_failure(&error))?;
+        let published = files
+            .publish(&owner, "groups.parquet", content)
+            .await
+            .map_err(|error| crate::file_failure(&error))?;
         let found = files.found(&published).map_err(|error| crate::file_failure(&error))?;
         let exported = Exported {
             rows: groups.num_rows() as u64,
@@ -201,7 +269,10 @@ impl super::FunnelRunner {
             table: Some(Box::new(self.table_of(name, groups, &found, task.job))),
             parts: vec![found.to_part(Some(groups.num_rows() as u64))],
         };
-        Ok(Outcome { document: written(&exported), files: vec![published.path] })
+        Ok(Outcome {
+            document: written(&exported),
+            files: vec![published.path],
+        })
     }
 
     fn table_of(&self, name: &TableName, groups: &RecordBatch, file: &FoundFile, job: JobId) -> Table {
@@ -218,7 +289,10 @@ impl super::FunnelRunner {
             sorted_by: column.map(|field| field.name().clone()).into_iter().collect(),
             rows: Some(groups.num_rows() as u64),
             bytes: file.bytes,
-            columns: summary.map(|(name, column_type)| unsampled(name, column_type)).into_iter().collect(),
+            columns: summary
+                .map(|(name, column_type)| unsampled(name, column_type))
+                .into_iter()
+                .collect(),
             unsupported: Vec::new(),
             dataset: Some(Dataset {
                 location: self.documents().files().root().folder_of(file).to_string(),

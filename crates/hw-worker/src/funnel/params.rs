@@ -25,7 +25,9 @@ pub(super) enum Source {
 impl Params {
     pub(super) fn parse(params: &Value) -> Result<Self, Vec<Finding>> {
         let Some(members) = params.as_object() else {
-            return Err(vec![fault("the parameters must be an object", "").help("write {\"table\": ..., \"query\": ...}")]);
+            return Err(vec![
+                fault("the parameters must be an object", "").help("write {\"table\": ..., \"query\": ...}"),
+            ]);
         };
         let mut faults = unknown_members(members);
         let source = source(members, &mut faults);
@@ -40,20 +42,32 @@ impl Params {
             faults.push(fault("`cache` must be true or false", "/cache"));
         }
         match (source, query) {
-            (Some(source), Some(query)) if faults.is_empty() => Ok(Self { source, query, group, time, export }),
+            (Some(source), Some(query)) if faults.is_empty() => Ok(Self {
+                source,
+                query,
+                group,
+                time,
+                export,
+            }),
             _ => Err(faults),
         }
     }
 }
 
 pub(super) fn fault(message: impl Into<String>, pointer: &str) -> Finding {
-    Finding { kind: "SCHEMA".to_owned(), ..Finding::new("HW-F001", message).at(pointer) }
+    Finding {
+        kind: "SCHEMA".to_owned(),
+        ..Finding::new("HW-F001", message).at(pointer)
+    }
 }
 
 fn unknown_members(members: &Map<String, Value>) -> Vec<Finding> {
     let unknown = members.keys().filter(|name| !MEMBERS.contains(&name.as_str()));
     let finding = |name: &String| {
-        let finding = fault(format!("unknown member `{name}`"), &format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+        let finding = fault(
+            format!("unknown member `{name}`"),
+            &format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+        );
         match closest(name, MEMBERS) {
             Some(near) => finding.help(format!("did you mean `{near}`?")),
             None => finding.help(format!("known are {}", MEMBERS.join(", "))),
@@ -86,7 +100,10 @@ fn text(members: &Map<String, Value>, name: &str, faults: &mut Vec<Finding>) -> 
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
         Some(_) => {
-            faults.push(fault(format!("`{name}` must be the name of a column"), &format!("/{name}")));
+            faults.push(fault(
+                format!("`{name}` must be the name of a column"),
+                &format!("/{name}"),
+            ));
             None
         }
     }

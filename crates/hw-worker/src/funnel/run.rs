@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hw_catalog::{Dataset, Groups, Part, Table, TableKind, TableName, TableVersion};
-use hw_files::{Access, FileStores, Location, OpenLocation, Owner, discover, footer};
+use hw_files::{Access, FileStores, Location, Owner, discover, footer};
 use hw_job::{Clock, Failure, JobId};
 use hw_query::{Engine, FunnelPartial, FunnelScan, SessionInput, Tables};
 use hw_store::ClaimedTask;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, FORMAT, FileSource, PART, PartTask, read, written};
+use super::{
+    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, FORMAT, FileSource, PART, PartTask, read, written,
+};
 use crate::documents::FileDocuments;
 use crate::runner::{Outcome, TaskRunner};
 use crate::{file_failure, query_failure, tabular};
@@ -67,18 +69,39 @@ impl FunnelRunner {
     /// Matches the rows of some parts. Dropping the future cancels the scan.
     async fn part(&self, task: &ClaimedTask) -> Result<Outcome, Failure> {
         let started = self.clock.elapsed();
-        let Expanded { query, source, export, .. } = read(&task.job_params)?;
+        let Expanded {
+            query, source, export, ..
+        } = read(&task.job_params)?;
         let PartTask { parts, found } = read(&task.params)?;
         let (table, query) = match (source, found) {
             (_, Some(found)) => (*found.table, found.query),
             (ExpandedSource::Table(table), None) => (*table, query),
             (ExpandedSource::Files(_), None) => return Err(super::unreadable("a task over files does not tell them")),
         };
-        let input = SessionInput { tables: self.tables.clone(), access: Access::Unrestricted, folder: None };
+        let input = SessionInput {
+            tables: self.tables.clone(),
+            access: Access::Unrestricted,
+            folder: None,
+        };
         let export = export.map(|spec| spec.groups());
-        let scan = FunnelScan { table: Arc::new(table), parts, query, export };
-        let FunnelPartial { mut partial, bytes_read, row_groups_total, row_groups_pruned, columns } =
-            self.engine.session(input).run_funnel(scan).await.map_err(|error| query_failure(&error))?;
+        let scan = FunnelScan {
+            table: Arc::new(table),
+            parts,
+            query,
+            export,
+        };
+        let run = self.engine.session(input).run_funnel(scan).await;
+        let FunnelPartial {
+            mut partial,
+            columns,
+            bytes_read,
+            files_total,
+            files_pruned,
+            row_groups_total,
+            row_groups_pruned,
+            redistributed,
+            ..
+        } = run.map_err(|error| query_failure(&error))?;
         let groups = match partial.take_groups() {
             Some(groups) => Some(self.leave_groups(task.id.job, groups).await?),
             None => None,
@@ -89,8 +112,11 @@ impl FunnelRunner {
             "groups": groups,
             "columns": columns,
             "bytesRead": bytes_read,
+            "filesTotal": files_total,
+            "filesPruned": files_pruned,
             "rowGroupsTotal": row_groups_total,
             "rowGroupsPruned": row_groups_pruned,
+            "redistributed": redistributed,
             "invokeLatency": self.latency(task.id.job),
             "seconds": self.clock.elapsed().since(started).as_secs_f64(),
         });
@@ -109,7 +135,11 @@ impl FunnelRunner {
         let batch = arrow_array::RecordBatch::try_new(schema, vec![groups]).map_err(|error| tabular::broken(&error))?;
         let content = tabular::stream(&[batch])?;
         let owner = Owner::Job(job.to_string());
-        self.documents.files().publish(&owner, "groups.arrow", content).await.map_err(|error| file_failure(&error))
+        self.documents
+            .files()
+            .publish(&owner, "groups.arrow", content)
+            .await
+            .map_err(|error| file_failure(&error))
     }
 
     /// Finds the files of a request and the schema of the first; nothing is known of where their groups are.
@@ -119,22 +149,41 @@ impl FunnelRunner {
         };
         let folder = source.folder.as_deref().map(Path::new);
         let selection = Location::parse_selection(&source.path, folder).map_err(|error| file_failure(&error))?;
-        let access = if folder.is_some() { &Access::Unrestricted } else { &self.access };
-        let open = self.stores.open_permitted(&selection.location, access).map_err(|error| file_failure(&error))?;
+        let access = if folder.is_some() {
+            &Access::Unrestricted
+        } else {
+            &self.access
+        };
+        let open = self
+            .stores
+            .open_permitted(&selection.location, access)
+            .map_err(|error| file_failure(&error))?;
         let pattern = selection.pattern.as_deref().unwrap_or("*.parquet");
-        let files = discover(&open, pattern, selection.recursive, FILES_MAX).await.map_err(|error| file_failure(&error))?;
+        let files = discover(&open, pattern, selection.recursive, FILES_MAX)
+            .await
+            .map_err(|error| file_failure(&error))?;
         let first = files.first().ok_or_else(|| super::unreadable("no file was found"))?;
         let first_footer = footer(&open, first).await.map_err(|error| file_failure(&error))?;
         let parts: Vec<Part> = files.iter().map(|file| file.to_part(None)).collect();
         let schema = first_footer.schema.as_ref().clone();
-        let table = found_table(source, &open, pattern, &parts, schema, selection.recursive)?;
-        Ok(Outcome::of(written(&Discovered { table: Box::new(table), parts })))
+        let table = found_table(
+            source,
+            open.folder_of(first).to_string(),
+            pattern,
+            &parts,
+            schema,
+            selection.recursive,
+        )?;
+        Ok(Outcome::of(written(&Discovered {
+            table: Box::new(table),
+            parts,
+        })))
     }
 }
 
 fn found_table(
     source: &FileSource,
-    open: &OpenLocation,
+    location: String,
     pattern: &str,
     parts: &[Part],
     schema: arrow_schema::Schema,
@@ -148,14 +197,18 @@ fn found_table(
         group_column: Some(source.group.clone()),
         time_column: Some(source.time.clone()),
         // A single file contains its groups; of several ones nothing is known.
-        groups: if parts.len() == 1 { Groups::Contained } else { Groups::Split },
+        groups: if parts.len() == 1 {
+            Groups::Contained
+        } else {
+            Groups::Split
+        },
         sorted_by: Vec::new(),
         rows: None,
         bytes: parts.iter().map(|part| part.bytes).sum(),
         columns: Vec::new(),
         unsupported: Vec::new(),
         dataset: Some(Dataset {
-            location: open.location.base().to_string(),
+            location,
             pattern: pattern.to_owned(),
             recursive,
             parts: parts.len() as u64,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hw_catalog::{ColumnType, Groups, Table};
+use hw_catalog::{ColumnType, Table};
 use hw_funnel::Partial;
 use hw_job::{JobView, TaskView};
 use serde_json::{Map, Value, json};
@@ -37,14 +37,16 @@ pub(super) fn stats(job: &JobView<'_>, table: &Table, parts: &[&TaskView], merge
             "scannedRows": merged.scanned_rows(),
             "scannedGroups": merged.scanned_groups(),
             "bytesRead": total(parts, "bytesRead"),
+            "files": {"total": total(parts, "filesTotal"), "pruned": total(parts, "filesPruned")},
             "rowGroups": {"total": total(parts, "rowGroupsTotal"), "pruned": total(parts, "rowGroupsPruned")},
             "cache": {"source": tasks, "diskCache": 0},
             "invokeLatency": timing(latency),
             "totalTime": timing(run),
         },
-        "groups": match table.groups {
-            Groups::Contained => "contained",
-            Groups::Split => "redistributed",
+        "groups": if parts.iter().any(|task| task.outcome.get("redistributed") == Some(&Value::Bool(true))) {
+            "redistributed"
+        } else {
+            "contained"
         },
         "columns": loaded_columns(table, parts),
     })
@@ -56,7 +58,11 @@ fn over_time(latency: &[f64], run: &[f64]) -> Value {
     for (latency, run) in latency.iter().zip(run) {
         *slots.entry(((latency + run) / SLOT_SECONDS).ceil() as u64).or_default() += 1;
     }
-    slots.into_iter().map(|(slot, count)| (format!("{:.2}", slot as f64 * SLOT_SECONDS), json!(count))).collect::<Map<_, _>>().into()
+    slots
+        .into_iter()
+        .map(|(slot, count)| (format!("{:.2}", slot as f64 * SLOT_SECONDS), json!(count)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// Least, mean and greatest value with percentiles (nearest rank); null without a sample.
@@ -78,7 +84,10 @@ fn timing(mut samples: Vec<f64>) -> Value {
 }
 
 fn loaded_columns(table: &Table, parts: &[&TaskView]) -> Value {
-    let names = parts.first().and_then(|task| task.outcome.get("columns")).and_then(Value::as_array);
+    let names = parts
+        .first()
+        .and_then(|task| task.outcome.get("columns"))
+        .and_then(Value::as_array);
     let named = names.into_iter().flatten().filter_map(Value::as_str);
     let typed = named.filter_map(|name| {
         let field = table.schema.field_with_name(name).ok()?;
@@ -88,7 +97,10 @@ fn loaded_columns(table: &Table, parts: &[&TaskView]) -> Value {
 }
 
 fn numbers(parts: &[&TaskView], member: &str) -> Vec<f64> {
-    parts.iter().filter_map(|task| task.outcome.get(member)?.as_f64()).collect()
+    parts
+        .iter()
+        .filter_map(|task| task.outcome.get(member)?.as_f64())
+        .collect()
 }
 
 fn total(parts: &[&TaskView], member: &str) -> u64 {

@@ -28,7 +28,7 @@ impl Default for SampleLimits {
 ///
 /// A sample has the first part, the last one, and others by chance, altogether `ratio` of the parts but at most
 /// `parts_max`, and never fewer than two.
-pub fn choose_parts<R: Rng + ?Sized>(
+pub(crate) fn choose_parts<R: Rng + ?Sized>(
     count: usize,
     mode: Validation,
     limits: SampleLimits,
@@ -67,6 +67,6 @@ fn share(count: usize, ratio: f64) -> usize {
 }
 
 /// Whether it is to be checked that no group is in two parts: asked for, of use, and possible.
-pub fn checks_uniqueness(count: usize, params: &RegisterParams) -> bool {
+pub(crate) fn checks_uniqueness(count: usize, params: &RegisterParams) -> bool {
     count > 1 && params.validate_uniques && params.groups == Groups::Contained && params.group.is_some()
 }

@@ -16,7 +16,7 @@ use super::inspect::{Inspected, PartInspection, PartOrder};
 
 /// What the footer of a part tells, in a form that travels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PartOutline {
+pub(crate) struct PartOutline {
     /// Path below the dataset's folder.
     pub path: String,
     /// Size in bytes.
@@ -37,7 +37,7 @@ pub struct PartOutline {
 
 /// What a footer tells of one column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutlineColumn {
+pub(crate) struct OutlineColumn {
     /// Name, exactly as stored.
     pub name: String,
     /// Least value.
@@ -52,7 +52,7 @@ pub struct OutlineColumn {
 
 impl PartOutline {
     /// The outline of a part whose footer was read.
-    pub fn of(file: &FoundFile, footer: &Footer) -> Self {
+    pub(crate) fn of(file: &FoundFile, footer: &Footer) -> Self {
         Self {
             path: file.path.clone(),
             bytes: file.bytes,
@@ -74,7 +74,7 @@ impl PartOutline {
     }
 
     /// The catalog's record of the part.
-    pub fn part(&self) -> Part {
+    pub(crate) fn part(&self) -> Part {
         Part {
             path: self.path.clone(),
             bytes: self.bytes,
@@ -107,7 +107,7 @@ impl OutlineColumn {
 
 /// Footers of parts with one schema, folded together: what they tell of thousands of parts stays small.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Outlines {
+pub(crate) struct Outlines {
     /// All columns with their Arrow types.
     pub schema: Schema,
     /// Ranges over all these parts, in the order of the schema.
@@ -118,7 +118,7 @@ pub struct Outlines {
 
 /// A part among [`Outlines`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutlinedPart {
+pub(crate) struct OutlinedPart {
     /// Path below the dataset's folder.
     pub path: String,
     /// Number of rows.
@@ -127,7 +127,7 @@ pub struct OutlinedPart {
 
 impl Outlines {
     /// Folds outlines together, one group for each schema, in the order in which the schemas come.
-    pub fn fold(outlines: impl IntoIterator<Item = PartOutline>) -> Vec<Self> {
+    pub(crate) fn fold(outlines: impl IntoIterator<Item = PartOutline>) -> Vec<Self> {
         let mut folded: Vec<Self> = Vec::new();
         for outline in outlines {
             let part = OutlinedPart {
@@ -171,7 +171,7 @@ struct Shape<'a> {
 
 /// How parts are combined.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CombineOptions {
+pub(crate) struct CombineOptions {
     /// Number of parts of the dataset.
     pub parts: usize,
     /// Column that tells groups apart.
@@ -190,7 +190,7 @@ pub struct CombineOptions {
 
 impl CombineOptions {
     /// The usual options for a dataset of so many parts: contained groups, checked, no group and time column.
-    pub fn for_parts(parts: usize) -> Self {
+    pub(crate) fn for_parts(parts: usize) -> Self {
         Self {
             parts,
             group: None,
@@ -205,7 +205,7 @@ impl CombineOptions {
 
 /// What a table needs to be told of its parts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Combined {
+pub(crate) struct Combined {
     /// All columns, in the order of the first part.
     pub schema: Schema,
     /// Columns that funnels can use, in that order.
@@ -233,7 +233,8 @@ pub struct Combined {
 ///
 /// # Errors
 /// Every fault: parts whose columns differ in name or type, groups that are in two parts.
-pub fn combine(
+#[cfg(test)]
+pub(crate) fn combine(
     inspected: &[Inspected],
     others: &[PartOutline],
     options: &CombineOptions,
@@ -245,7 +246,7 @@ pub fn combine(
 ///
 /// # Errors
 /// As [`combine`].
-pub fn combine_folded(
+pub(crate) fn combine_folded(
     inspected: &[Inspected],
     others: &[Outlines],
     options: &CombineOptions,

@@ -20,28 +20,28 @@ const SLACK: usize = 1_000_000;
 
 /// The distinct group ids of one part, ascending: `Int64`, `UInt64` or `LargeUtf8` without nulls.
 #[derive(Debug, Clone)]
-pub struct GroupIds {
+pub(crate) struct GroupIds {
     ids: ArrayRef,
 }
 
 /// Bytes that are no group ids.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the group ids of a part cannot be read: {0}")]
-pub struct InvalidGroupIds(String);
+pub(crate) struct InvalidGroupIds(String);
 
 impl GroupIds {
     /// The ids as an Arrow array.
-    pub fn array(&self) -> &ArrayRef {
+    pub(crate) fn array(&self) -> &ArrayRef {
         &self.ids
     }
 
     /// Number of distinct ids.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
 
     /// Whether the part has no rows.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
@@ -49,7 +49,7 @@ impl GroupIds {
     ///
     /// # Errors
     /// [`InvalidGroupIds`] if the array cannot be written, which means too many bytes of text for one array.
-    pub fn to_ipc(&self) -> Result<Bytes, InvalidGroupIds> {
+    pub(crate) fn to_ipc(&self) -> Result<Bytes, InvalidGroupIds> {
         let written = || {
             let schema = Arc::new(Schema::new(vec![Field::new("id", self.ids.data_type().clone(), false)]));
             let batch = RecordBatch::try_new(schema.clone(), vec![self.ids.clone()])?;
@@ -64,7 +64,7 @@ impl GroupIds {
     ///
     /// # Errors
     /// [`InvalidGroupIds`] if it is something else.
-    pub fn from_ipc(bytes: &[u8]) -> Result<Self, InvalidGroupIds> {
+    pub(crate) fn from_ipc(bytes: &[u8]) -> Result<Self, InvalidGroupIds> {
         let mut reader = StreamReader::try_new(bytes, None).map_err(invalid)?;
         let batch = reader
             .next()

@@ -24,7 +24,7 @@ const BATCH_ROWS: usize = 8_192;
 
 /// What to look for in a part.
 #[derive(Debug, Clone, PartialEq)]
-pub struct InspectOptions {
+pub(crate) struct InspectOptions {
     /// Column that tells groups apart.
     pub group: Option<String>,
     /// Column that orders the rows of a group.
@@ -58,7 +58,7 @@ impl InspectOptions {
 
 /// What was found in a part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PartInspection {
+pub(crate) struct PartInspection {
     /// Version of this document.
     pub format: u32,
     /// Path, size, rows and types.
@@ -77,7 +77,7 @@ pub struct PartInspection {
 
 /// What was found in one column of a part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InspectedColumn {
+pub(crate) struct InspectedColumn {
     /// Name, exactly as stored.
     pub name: String,
     /// Type in the funnel language.
@@ -103,7 +103,7 @@ pub struct InspectedColumn {
 
 /// How the rows of a part are sorted, ascending. All hold for a part without rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartOrder {
+pub(crate) struct PartOrder {
     /// By the group column.
     pub by_group: bool,
     /// By the group column, and the rows of a group by the time column.
@@ -114,7 +114,7 @@ pub struct PartOrder {
 
 /// An inspection, and what travels apart from it.
 #[derive(Debug, Clone)]
-pub struct Inspected {
+pub(crate) struct Inspected {
     /// The document.
     pub inspection: PartInspection,
     /// The distinct group ids, if they were wanted.
@@ -123,7 +123,7 @@ pub struct Inspected {
 
 /// Why a part cannot be one of a dataset.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum InspectError {
+pub(crate) enum InspectError {
     /// The part contradicts the registration; all that was found.
     #[error("part `{part}` {}", told(.findings))]
     Faults {
@@ -145,7 +145,7 @@ pub enum InspectError {
 
 impl InspectError {
     /// Whose fault it is; faults of data are never worth a second try.
-    pub fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Faults { .. } => Fault::Data,
             Self::File(error) => error.fault(),
@@ -154,7 +154,7 @@ impl InspectError {
     }
 
     /// Every fault, each with code and advice.
-    pub fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<Finding> {
         match self {
             Self::Faults { findings, .. } => findings.clone(),
             Self::File(error) => vec![Finding::new(error.code(), error.to_string()).help(error.help())],
@@ -175,7 +175,7 @@ impl PartInspection {
     ///
     /// # Errors
     /// The reader's words if it is something else, or of another version.
-    pub fn from_json(document: &serde_json::Value) -> Result<Self, String> {
+    pub(crate) fn from_json(document: &serde_json::Value) -> Result<Self, String> {
         let inspection = Self::deserialize(document).map_err(|error| error.to_string())?;
         match inspection.format {
             FORMAT => Ok(inspection),
@@ -186,7 +186,7 @@ impl PartInspection {
     }
 
     /// The finding about the column named exactly so.
-    pub fn column(&self, name: &str) -> Option<&InspectedColumn> {
+    pub(crate) fn column(&self, name: &str) -> Option<&InspectedColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
 }
@@ -198,7 +198,7 @@ impl PartInspection {
 /// or with nulls or NaN; column names that occur twice. [`InspectError::File`] if it cannot be read.
 ///
 /// Cancel-safe: nothing is written.
-pub async fn inspect(
+pub(crate) async fn inspect(
     open: &OpenLocation,
     file: &FoundFile,
     options: &InspectOptions,

@@ -12,14 +12,17 @@
 use hw_catalog::{Finding, Part, Table, TableKind, TableName, TableVersion};
 use hw_files::Published;
 use hw_job::{
-    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError, PrepareRequest,
-    Prepared, TaskSpec,
+    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError,
+    PrepareRequest, Prepared, TaskSpec,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{CombineOptions, Combined, Inspected, PartInspection, PartOutline, RegisterParams, checks_uniqueness, combine, info};
+use super::{
+    CombineOptions, Combined, Inspected, Outlines, PartInspection, RegisterParams, checks_uniqueness, combine_folded,
+    info,
+};
 
 pub(super) const FORMAT: u32 = 1;
 pub(super) const DISCOVER: &str = "register.discover";
@@ -89,7 +92,8 @@ pub(super) enum InspectOutcome {
 /// Outcome of `register.outline`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct OutlineOutcome {
-    pub(super) outlines: Vec<PartOutline>,
+    /// Folded by schema.
+    pub(super) outlines: Vec<Outlines>,
     pub(super) faults: Vec<Finding>,
 }
 
@@ -122,14 +126,25 @@ impl JobKind for RegisterKind {
     fn prepare(&self, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
         let params = RegisterParams::parse(request.params).map_err(PrepareError::Faults)?;
         let flow = request.job.to_string();
-        let expanded = Expanded { format: FORMAT, params, folder: request.folder.map(str::to_owned) };
+        let expanded = Expanded {
+            format: FORMAT,
+            params,
+            folder: request.folder.map(str::to_owned),
+        };
         let tasks = vec![task(DISCOVER, &Value::Null, &flow)];
-        Ok(Prepared { expanded: written(&expanded), tasks, fingerprint: None, warnings: Vec::new() })
+        Ok(Prepared {
+            expanded: written(&expanded),
+            tasks,
+            fingerprint: None,
+            warnings: Vec::new(),
+        })
     }
 
     fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
         let expanded: Expanded = read(job.expanded)?;
-        let discovered: Discovered = outcomes(job, DISCOVER)?.pop().ok_or_else(|| unreadable("nothing was discovered"))?;
+        let discovered: Discovered = outcomes(job, DISCOVER)?
+            .pop()
+            .ok_or_else(|| unreadable("nothing was discovered"))?;
         let inspects: Vec<InspectOutcome> = outcomes(job, INSPECT)?;
         let uniqueness = checks_uniqueness(discovered.parts.len(), &expanded.params);
         if inspects.is_empty() {
@@ -137,11 +152,17 @@ impl JobKind for RegisterKind {
         }
         let compared: Option<CompareOutcome> = outcomes(job, COMPARE)?.pop();
         if let (true, None, Some(compare)) = (uniqueness, &compared, comparison(&expanded, &inspects)) {
-            return Ok(Advance::Tasks(vec![task(COMPARE, &written(&compare), &job.id.to_string())]));
+            return Ok(Advance::Tasks(vec![task(
+                COMPARE,
+                &written(&compare),
+                &job.id.to_string(),
+            )]));
         }
         let outlines: Vec<OutlineOutcome> = outcomes(job, OUTLINE)?;
         let combined = self.combined(&expanded, &discovered, &inspects, &outlines, compared)?;
-        Ok(Advance::Finish(finish(job, expanded, discovered, outlines, &inspects, combined)))
+        Ok(Advance::Finish(finish(
+            job, expanded, discovered, outlines, &inspects, combined,
+        )))
     }
 }
 
@@ -155,13 +176,22 @@ impl RegisterKind {
         outlines: &[OutlineOutcome],
         compared: Option<CompareOutcome>,
     ) -> Result<Combined, Failure> {
-        let RegisterParams { path, group, time, groups, .. } = &expanded.params;
+        let RegisterParams {
+            path,
+            group,
+            time,
+            groups,
+            ..
+        } = &expanded.params;
         let mut faults: Vec<Finding> = inspects.iter().flat_map(InspectOutcome::faults).cloned().collect();
         faults.extend(outlines.iter().flat_map(|outline| outline.faults.iter().cloned()));
         let all_compared = compared.is_some() && inspects.len() == discovered.parts.len();
         faults.extend(compared.and_then(|compared| compared.fault));
         let found: Vec<Inspected> = inspects.iter().filter_map(InspectOutcome::inspected).collect();
-        let others: Vec<PartOutline> = outlines.iter().flat_map(|outline| outline.outlines.iter().cloned()).collect();
+        let others: Vec<Outlines> = outlines
+            .iter()
+            .flat_map(|outline| outline.outlines.iter().cloned())
+            .collect();
         let options = CombineOptions {
             group: group.clone(),
             time: time.clone(),
@@ -172,10 +202,13 @@ impl RegisterKind {
             top_share_min: self.top_share_min,
             ..CombineOptions::for_parts(discovered.parts.len())
         };
-        match combine(&found, &others, &options) {
+        match combine_folded(&found, &others, &options) {
             Ok(combined) if faults.is_empty() => {
                 let containment_proven = combined.containment_proven || all_compared;
-                Ok(Combined { containment_proven, ..combined })
+                Ok(Combined {
+                    containment_proven,
+                    ..combined
+                })
             }
             Ok(_) => Err(refused(path, faults)),
             Err(more) => {
@@ -196,7 +229,10 @@ impl InspectOutcome {
 
     fn inspected(&self) -> Option<Inspected> {
         match self {
-            Self::Found { inspection, .. } => Some(Inspected { inspection: inspection.as_ref().clone(), ids: None }),
+            Self::Found { inspection, .. } => Some(Inspected {
+                inspection: inspection.as_ref().clone(),
+                ids: None,
+            }),
             Self::Faults(_) => None,
         }
     }
@@ -209,20 +245,37 @@ fn look(discovered: &Discovered, collect_ids: bool, job: &JobView<'_>) -> Vec<Ta
     let (mut closely, mut others) = (Vec::new(), Vec::new());
     for (place, part) in discovered.parts.iter().enumerate() {
         let is_chosen = chosen.next_if(|next| **next == place).is_some();
-        if is_chosen { closely.push(part.clone()) } else { others.push(part.clone()) }
+        if is_chosen {
+            closely.push(part.clone())
+        } else {
+            others.push(part.clone())
+        }
     }
     let parts_task = |kind: &str, parts: &[Part], collect_ids: bool| {
-        task(kind, &written(&PartsTask { location: discovered.location.clone(), parts: parts.to_vec(), collect_ids }), &flow)
+        task(
+            kind,
+            &written(&PartsTask {
+                location: discovered.location.clone(),
+                parts: parts.to_vec(),
+                collect_ids,
+            }),
+            &flow,
+        )
     };
     let inspects = closely.chunks(1).map(|part| parts_task(INSPECT, part, collect_ids));
-    let outlines = others.chunks(OUTLINES_PER_TASK).map(|parts| parts_task(OUTLINE, parts, false));
+    let outlines = others
+        .chunks(OUTLINES_PER_TASK)
+        .map(|parts| parts_task(OUTLINE, parts, false));
     inspects.chain(outlines).collect()
 }
 
 fn comparison(expanded: &Expanded, inspects: &[InspectOutcome]) -> Option<CompareTask> {
     let group = expanded.params.group.clone()?;
     let ids = inspects.iter().filter_map(|outcome| match outcome {
-        InspectOutcome::Found { inspection, ids: Some(ids) } => Some((inspection.outline.path.clone(), ids.clone())),
+        InspectOutcome::Found {
+            inspection,
+            ids: Some(ids),
+        } => Some((inspection.outline.path.clone(), ids.clone())),
         _ => None,
     });
     let ids: Vec<_> = ids.collect();
@@ -254,21 +307,41 @@ fn finish(
             "invoker": {"totalTasks": job.tasks.len(), "failedTasks": 0},
         },
     });
-    let changes = vec![CatalogChange::Put { table: Box::new(table), parts }];
-    Merged { result, partial: false, changes, files: Vec::new() }
+    let changes = vec![CatalogChange::Put {
+        table: Box::new(table),
+        parts,
+    }];
+    Merged {
+        result,
+        partial: false,
+        changes,
+        files: Vec::new(),
+    }
 }
 
 /// The parts with their numbers of rows, where a footer told.
 fn counted_parts(discovered: &Discovered, outlines: &[OutlineOutcome], inspects: &[InspectOutcome]) -> Vec<Part> {
-    let outlined = outlines.iter().flat_map(|outline| &outline.outlines);
+    let outlined = outlines
+        .iter()
+        .flat_map(|outcome| &outcome.outlines)
+        .flat_map(|group| &group.parts);
+    let outlined = outlined.map(|part| (part.path.as_str(), part.rows));
     let inspected = inspects.iter().filter_map(|outcome| match outcome {
         InspectOutcome::Found { inspection, .. } => Some(&inspection.outline),
         InspectOutcome::Faults(_) => None,
     });
-    let mut rows: Vec<(&str, u64)> = outlined.chain(inspected).map(|part| (part.path.as_str(), part.rows)).collect();
+    let inspected = inspected.map(|part| (part.path.as_str(), part.rows));
+    let mut rows: Vec<(&str, u64)> = outlined.chain(inspected).collect();
     rows.sort_unstable();
-    let rows_of = |path: &str| rows.binary_search_by_key(&path, |(path, _)| path).ok().and_then(|at| rows.get(at));
-    let counted = |part: &Part| Part { rows: rows_of(&part.path).map(|(_, rows)| *rows), ..part.clone() };
+    let rows_of = |path: &str| {
+        rows.binary_search_by_key(&path, |(path, _)| path)
+            .ok()
+            .and_then(|at| rows.get(at))
+    };
+    let counted = |part: &Part| Part {
+        rows: rows_of(&part.path).map(|(_, rows)| *rows),
+        ..part.clone()
+    };
     discovered.parts.iter().map(counted).collect()
 }
 
@@ -308,7 +381,11 @@ fn refused(path: &str, mut faults: Vec<Finding>) -> Failure {
         1 => format!("`{path}` cannot become a table: {}", first.message),
         count => format!("`{path}` cannot become a table, for {count} reasons"),
     };
-    Failure { findings: faults, help: first.help, ..Failure::new(ErrorClass::Data, first.code, message) }
+    Failure {
+        findings: faults,
+        help: first.help,
+        ..Failure::new(ErrorClass::Data, first.code, message)
+    }
 }
 
 fn task(kind: &str, params: &Value, flow: &str) -> TaskSpec {
@@ -324,7 +401,11 @@ fn task(kind: &str, params: &Value, flow: &str) -> TaskSpec {
 }
 
 fn outcomes<T: DeserializeOwned>(job: &JobView<'_>, kind: &str) -> Result<Vec<T>, Failure> {
-    job.tasks.iter().filter(|task| task.kind == kind).map(|task| read(&task.outcome)).collect()
+    job.tasks
+        .iter()
+        .filter(|task| task.kind == kind)
+        .map(|task| read(&task.outcome))
+        .collect()
 }
 
 pub(super) fn written<T: Serialize>(document: &T) -> Value {
@@ -336,6 +417,10 @@ pub(super) fn read<T: DeserializeOwned>(document: &Value) -> Result<T, Failure> 
 }
 
 pub(super) fn unreadable(reason: &str) -> Failure {
-    Failure::new(ErrorClass::Internal, "HW-J023", format!("a document of the job cannot be read: {reason}"))
-        .help("it was written by another version or damaged; run the job again")
+    Failure::new(
+        ErrorClass::Internal,
+        "HW-J023",
+        format!("a document of the job cannot be read: {reason}"),
+    )
+    .help("it was written by another version or damaged; run the job again")
 }

@@ -11,7 +11,7 @@ const PATTERN: &str = "*.parquet";
 /// Which parts are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Validation {
+pub(crate) enum Validation {
     /// The first.
     Single,
     /// The first and the last.
@@ -25,7 +25,7 @@ pub enum Validation {
 /// What a registration is asked to do, every default written out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RegisterParams {
+pub(crate) struct RegisterParams {
     /// Name of the table to be.
     pub name: TableName,
     /// Path or URL of the folder, or of the one file.
@@ -96,7 +96,7 @@ impl RegisterParams {
     ///
     /// # Errors
     /// Every fault, each with the JSON pointer of its member.
-    pub fn parse(document: &Value) -> Result<Self, Vec<Finding>> {
+    pub(crate) fn parse(document: &Value) -> Result<Self, Vec<Finding>> {
         let Value::Object(members) = document else {
             let message = "the parameters of a registration must be a JSON object";
             return Err(vec![invalid(message).at("")]);

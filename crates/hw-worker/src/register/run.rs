@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use hw_catalog::{Finding, Part};
-use hw_files::{Access, Fault, FileError, FileStores, FoundFile, Location, OpenLocation, Owner, Published, discover, footer};
+use hw_files::{
+    Access, Fault, FileError, FileStores, FoundFile, Location, OpenLocation, Owner, Published, discover, footer,
+};
 use hw_job::{Clock, ErrorClass, Failure, JobId};
 use hw_store::ClaimedTask;
 use rand::SeedableRng as _;
@@ -19,7 +21,7 @@ use super::kind::{
     COMPARE, CompareOutcome, CompareTask, DISCOVER, Discovered, Expanded, FORMAT, INSPECT, InspectOutcome, OUTLINE,
     OutlineOutcome, PartsTask, read, unreadable, written,
 };
-use super::{GroupIds, InspectError, InspectOptions, PartOutline, SampleLimits, choose_parts, inspect};
+use super::{GroupIds, InspectError, InspectOptions, Outlines, PartOutline, SampleLimits, choose_parts, inspect};
 use crate::documents::FileDocuments;
 use crate::file_failure;
 use crate::runner::{Outcome, TaskRunner};
@@ -58,7 +60,12 @@ pub struct RegisterRunner {
 #[async_trait]
 impl TaskRunner for RegisterRunner {
     fn kinds(&self) -> Vec<(&'static str, u32)> {
-        vec![(DISCOVER, FORMAT), (INSPECT, FORMAT), (OUTLINE, FORMAT), (COMPARE, FORMAT)]
+        vec![
+            (DISCOVER, FORMAT),
+            (INSPECT, FORMAT),
+            (OUTLINE, FORMAT),
+            (COMPARE, FORMAT),
+        ]
     }
 
     async fn run(&self, task: &ClaimedTask, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
@@ -77,25 +84,39 @@ impl RegisterRunner {
         let params = &expanded.params;
         let folder = expanded.folder.as_deref().map(Path::new);
         let location = Location::parse(&params.path, folder).map_err(|error| file_failure(&error))?;
-        let access = if folder.is_some() { &Access::Unrestricted } else { &self.access };
-        let open = self.stores.open_permitted(&location, access).map_err(|error| file_failure(&error))?;
-        let files =
-            discover(&open, &params.pattern, params.recursive, FILES_MAX).await.map_err(|error| file_failure(&error))?;
-        let base = match files.first() {
-            Some(only) if files.len() == 1 && !location.is_folder() => open.folder_of(only),
-            _ => open.location.base(),
+        let access = if folder.is_some() {
+            &Access::Unrestricted
+        } else {
+            &self.access
         };
+        let open = self
+            .stores
+            .open_permitted(&location, access)
+            .map_err(|error| file_failure(&error))?;
+        let files = discover(&open, &params.pattern, params.recursive, FILES_MAX)
+            .await
+            .map_err(|error| file_failure(&error))?;
+        let first = files.first().ok_or_else(|| unreadable("no file was found"))?;
+        let base = open.folder_of(first);
         // The same job tried again looks at the same parts.
         let mut random = StdRng::seed_from_u64(seed(job));
         let chosen = choose_parts(files.len(), params.validation, self.options.sample, &mut random);
         let parts = files.iter().map(|file| file.to_part(None)).collect();
-        Ok(Outcome::of(written(&Discovered { location: base.to_string(), parts, chosen, at: self.clock.wall().0 })))
+        Ok(Outcome::of(written(&Discovered {
+            location: base.to_string(),
+            parts,
+            chosen,
+            at: self.clock.wall().0,
+        })))
     }
 
     async fn inspect(&self, expanded: &Expanded, params: &Value, job: JobId) -> Result<Outcome, Failure> {
         let task: PartsTask = read(params)?;
         let open = self.open(&task.location)?;
-        let part = task.parts.first().ok_or_else(|| unreadable("there is no part to look at"))?;
+        let part = task
+            .parts
+            .first()
+            .ok_or_else(|| unreadable("there is no part to look at"))?;
         let file = FoundFile::of_part(&open, part).map_err(|error| file_failure(&error))?;
         let options = InspectOptions {
             group: expanded.params.group.clone(),
@@ -111,10 +132,18 @@ impl RegisterRunner {
                     None => None,
                 };
                 let files = ids.iter().map(|published| published.path.clone()).collect();
-                let outcome = InspectOutcome::Found { inspection: Box::new(inspected.inspection), ids };
-                Ok(Outcome { document: written(&outcome), files })
+                let outcome = InspectOutcome::Found {
+                    inspection: Box::new(inspected.inspection),
+                    ids,
+                };
+                Ok(Outcome {
+                    document: written(&outcome),
+                    files,
+                })
             }
-            Err(error) if error.fault() == Fault::Data => Ok(Outcome::of(written(&InspectOutcome::Faults(error.findings())))),
+            Err(error) if error.fault() == Fault::Data => {
+                Ok(Outcome::of(written(&InspectOutcome::Faults(error.findings()))))
+            }
             Err(error) => Err(inspect_failure(&error)),
         }
     }
@@ -122,14 +151,19 @@ impl RegisterRunner {
     async fn leave_ids(&self, job: JobId, ids: &GroupIds) -> Result<Published, Failure> {
         let content = ids.to_ipc().map_err(|error| crate::tabular::broken(&error))?;
         let owner = Owner::Job(job.to_string());
-        self.documents.files().publish(&owner, "groups.arrow", content).await.map_err(|error| file_failure(&error))
+        self.documents
+            .files()
+            .publish(&owner, "groups.arrow", content)
+            .await
+            .map_err(|error| file_failure(&error))
     }
 
     /// Reads footers, a few at a time; the outlines come in the order of the parts.
     async fn outline(&self, params: &Value) -> Result<Outcome, Failure> {
         let task: PartsTask = read(params)?;
         let open = self.open(&task.location)?;
-        let read = stream::iter(&task.parts).map(|part| outline(&open, part)).buffered(FOOTERS_AT_A_TIME);
+        let footers = task.parts.into_iter().map(|part| outline(open.clone(), part));
+        let read = stream::iter(footers).buffered(FOOTERS_AT_A_TIME);
         let read: Vec<Result<PartOutline, FileError>> = read.collect().await;
         let (mut outlines, mut faults) = (Vec::new(), Vec::new());
         for result in read {
@@ -141,18 +175,29 @@ impl RegisterRunner {
                 Err(error) => return Err(file_failure(&error)),
             }
         }
-        Ok(Outcome::of(written(&OutlineOutcome { outlines, faults })))
+        Ok(Outcome::of(written(&OutlineOutcome {
+            outlines: Outlines::fold(outlines),
+            faults,
+        })))
     }
 
     async fn compare(&self, params: &Value) -> Result<Outcome, Failure> {
         let task: CompareTask = read(params)?;
         let mut lists = Vec::new();
         for (path, published) in &task.ids {
-            let content = self.documents.files().read(published).await.map_err(|error| file_failure(&error))?;
+            let content = self
+                .documents
+                .files()
+                .read(published)
+                .await
+                .map_err(|error| file_failure(&error))?;
             let ids = GroupIds::from_ipc(&content).map_err(|error| unreadable(&error.to_string()))?;
             lists.push((path.as_str(), ids));
         }
-        Ok(Outcome::of(written(&CompareOutcome { fault: compare_ids(&lists, &task.group) })))
+        let borrowed: Vec<(&str, &GroupIds)> = lists.iter().map(|(path, ids)| (*path, ids)).collect();
+        Ok(Outcome::of(written(&CompareOutcome {
+            fault: compare_ids(&borrowed, &task.group),
+        })))
     }
 
     fn open(&self, location: &str) -> Result<OpenLocation, Failure> {
@@ -161,9 +206,9 @@ impl RegisterRunner {
     }
 }
 
-async fn outline(open: &OpenLocation, part: &Part) -> Result<PartOutline, FileError> {
-    let file = FoundFile::of_part(open, part)?;
-    let footer = footer(open, &file).await?;
+async fn outline(open: OpenLocation, part: Part) -> Result<PartOutline, FileError> {
+    let file = FoundFile::of_part(&open, &part)?;
+    let footer = footer(&open, &file).await?;
     Ok(PartOutline::of(&file, &footer))
 }
 
@@ -174,11 +219,18 @@ fn inspect_failure(error: &InspectError) -> Failure {
         Fault::External => ErrorClass::External,
     };
     let findings = error.findings();
-    let code = findings.first().map_or_else(|| "HW-T009".to_owned(), |finding| finding.code.clone());
-    Failure { findings, ..Failure::new(class, code, error.to_string()) }
+    let code = findings
+        .first()
+        .map_or_else(|| "HW-T009".to_owned(), |finding| finding.code.clone());
+    Failure {
+        findings,
+        ..Failure::new(class, code, error.to_string())
+    }
 }
 
 /// The job's own random bits.
 fn seed(job: JobId) -> u64 {
-    job.to_string().bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))
+    job.to_string()
+        .bytes()
+        .fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))
 }

@@ -1,0 +1,234 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use hw_files::{FileStores, Files, Location, StoreLimits};
+use hw_job::{
+    ErrorClass, Failure, JobId, Lifetime, Needs, RetryPolicy, SessionId, StoredDocument, TaskSpec, TaskState,
+};
+use hw_store::{ClaimedTask, EndJob, MemoryStore, NewJob, NewSession, Store, SystemClock, TaskRecord};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{Worker, WorkerOptions};
+use crate::{FileDocuments, Outcome, StoreLedger, TaskRunner};
+
+/// Does what the task's parameters say.
+struct Obedient;
+
+#[async_trait]
+impl TaskRunner for Obedient {
+    fn kinds(&self) -> Vec<(&'static str, u32)> {
+        vec![("test.task", 1)]
+    }
+
+    async fn run(&self, task: &ClaimedTask, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
+        match task.params.as_str().unwrap_or_default() {
+            "fail" => Err(Failure::new(ErrorClass::Data, "HW-J000", "bad row")),
+            "panic" => panic!("a bug in a runner"),
+            "hang" => {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                Ok(Outcome::default())
+            }
+            "large" => Ok(Outcome::of(json!("x".repeat(100_000)))),
+            _ => Ok(Outcome::of(json!({"attempt": task.attempt}))),
+        }
+    }
+}
+
+struct Fixture {
+    store: Arc<dyn Store>,
+    documents: Arc<FileDocuments>,
+    session: SessionId,
+    stop: CancellationToken,
+    worker: tokio::task::JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    async fn start(slots: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        let session = SessionId("s1".into());
+        store.start_session(new_session(&session)).await.unwrap();
+        let stores = FileStores::new([], StoreLimits::default());
+        let root = Location::of_path(folder.path(), None).unwrap().into_folder();
+        let ids = Arc::new(uuid::Uuid::now_v7);
+        let files = Files::new(stores.open(&root).unwrap(), Arc::new(StoreLedger(store.clone())), ids);
+        let documents = Arc::new(FileDocuments::new(Arc::new(files)));
+        let worker = Worker::new(WorkerOptions {
+            session: session.clone(),
+            slots,
+            owner: None,
+            lease: Duration::from_secs(15),
+            retry: RetryPolicy::default(),
+            labels: Vec::new(),
+            runners: vec![Arc::new(Obedient)],
+            store: store.clone(),
+            documents: documents.clone(),
+        });
+        let stop = CancellationToken::new();
+        let stopping = stop.clone();
+        let worker = tokio::spawn(async move { worker.run(stopping).await.unwrap() });
+        Self {
+            store,
+            documents,
+            session,
+            stop,
+            worker,
+            _folder: folder,
+        }
+    }
+
+    async fn submit(&self, params: &[&str]) -> JobId {
+        let id = JobId::new(1_700_000_000_000, rand::random());
+        let task = |params: &&str| TaskSpec {
+            kind: "test.task".into(),
+            format: 1,
+            params: json!(params),
+            needs: Needs::default(),
+            affinity: Vec::new(),
+            flow: id.to_string(),
+            after: Vec::new(),
+        };
+        let job = NewJob {
+            id,
+            kind: "test".into(),
+            format: 1,
+            params: Value::Null,
+            expanded: Value::Null,
+            warnings: Vec::new(),
+            reads: Vec::new(),
+            tasks: params.iter().map(task).collect(),
+            priority: 100,
+            timeout: None,
+            tags: Vec::new(),
+            parent: None,
+            lifetime: Lifetime::Interactive,
+            owner: self.session.clone(),
+            fingerprint: None,
+            idempotency: None,
+            flush: false,
+        };
+        self.store.submit_job(job).await.unwrap();
+        id
+    }
+
+    /// The job's tasks once `ready` says so, within 5 s.
+    async fn wait(&self, job: JobId, ready: impl Fn(&[TaskRecord]) -> bool) -> Vec<TaskRecord> {
+        for _ in 0..500 {
+            let tasks = self.store.load_tasks(job).await.unwrap();
+            if ready(&tasks) {
+                return tasks;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!(
+            "the tasks did not get there: {:?}",
+            self.store.load_tasks(job).await.unwrap()
+        );
+    }
+}
+
+fn new_session(id: &SessionId) -> NewSession {
+    NewSession {
+        id: id.clone(),
+        role: "cli".into(),
+        host: "here".into(),
+        pid: 1,
+        process_start: "0".into(),
+        version: "0".into(),
+        lease: Duration::from_secs(60),
+    }
+}
+
+fn settled(tasks: &[TaskRecord]) -> bool {
+    tasks.iter().all(|task| task.state.is_settled())
+}
+
+#[tokio::test]
+async fn tasks_run_and_are_reported() {
+    let fixture = Fixture::start(2).await;
+    let job = fixture.submit(&["work", "work", "work", "fail"]).await;
+    let tasks = fixture.wait(job, settled).await;
+    let states: Vec<_> = tasks.iter().map(|task| task.state).collect();
+    assert_eq!(
+        states,
+        [
+            TaskState::Succeeded,
+            TaskState::Succeeded,
+            TaskState::Succeeded,
+            TaskState::Failed
+        ]
+    );
+    assert_eq!(tasks[0].outcome, Some(StoredDocument::Inline(json!({"attempt": 1}))));
+    assert_eq!(tasks[3].failure.as_ref().unwrap().message, "bad row");
+}
+
+#[tokio::test]
+async fn a_large_outcome_becomes_a_file() {
+    let fixture = Fixture::start(1).await;
+    let job = fixture.submit(&["large"]).await;
+    let tasks = fixture.wait(job, settled).await;
+    let outcome = tasks[0].outcome.as_ref().unwrap();
+    assert!(
+        matches!(outcome, StoredDocument::File { bytes: 100_002, .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        fixture.documents.load(outcome).await.unwrap(),
+        json!("x".repeat(100_000))
+    );
+}
+
+#[tokio::test]
+async fn a_panic_is_a_bug_of_the_task_and_not_of_the_worker() {
+    let fixture = Fixture::start(1).await;
+    let job = fixture.submit(&["panic"]).await;
+    let tasks = fixture.wait(job, |tasks| tasks[0].failure.is_some()).await;
+    let failure = tasks[0].failure.clone().unwrap();
+    assert_eq!(
+        (failure.class, failure.code.as_str()),
+        (ErrorClass::Internal, "HW-J020")
+    );
+    assert!(failure.message.contains("a bug in a runner"));
+    let other = fixture.submit(&["work"]).await;
+    fixture.wait(other, settled).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_frees_its_slot_within_200_ms() {
+    let fixture = Fixture::start(1).await;
+    let hanging = fixture.submit(&["hang"]).await;
+    fixture
+        .wait(hanging, |tasks| tasks[0].state == TaskState::Running)
+        .await;
+    let since = Instant::now();
+    let ending = hw_job::JobEnding::Cancelled { reason: "test".into() };
+    let end = EndJob {
+        job: hanging,
+        ending,
+        changes: Vec::new(),
+        files: Vec::new(),
+        flush: false,
+    };
+    fixture.store.end_job(end).await.unwrap();
+    let next = fixture.submit(&["work"]).await;
+    fixture.wait(next, settled).await;
+    assert!(since.elapsed() < Duration::from_millis(200), "{:?}", since.elapsed());
+    let tasks = fixture.store.load_tasks(hanging).await.unwrap();
+    assert_eq!(tasks[0].state, TaskState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_stopping_worker_hands_its_tasks_back() {
+    let fixture = Fixture::start(1).await;
+    let job = fixture.submit(&["hang"]).await;
+    fixture.wait(job, |tasks| tasks[0].state == TaskState::Running).await;
+    fixture.stop.cancel();
+    fixture.worker.await.unwrap();
+    let tasks = fixture.store.load_tasks(job).await.unwrap();
+    assert_eq!(tasks[0].state, TaskState::Ready);
+    assert_eq!(tasks[0].counts.lost, 1);
+}
