@@ -89,6 +89,15 @@ fn with_absent_steps_the_chain_avoids_them() {
 }
 
 #[test]
+fn an_absent_step_closed_by_the_next_one_counts_its_duration() {
+    // n is absent until b, m is not: b has to be near enough, although the chain ends before it.
+    check("1:a 2:m 3:b 4:n", "a!n!mb", Some(2), 2, &[1]);
+    check("1:a 7:a 8:m 9:b 10:n", "a!n!mb", Some(3), 2, &[7]);
+    check("1:a 3:a 4:c 5:m 6:b 7:n", "ac!n!mb", Some(3), 3, &[3, 4]);
+    check("1:a 3:a 4:c 5:m 6:b", "ac!n!mb", Some(3), 3, &[1, 4]);
+}
+
+#[test]
 fn a_long_group_takes_no_quadratic_time() {
     let count = 200_000_usize;
     let blocks = Blocks {

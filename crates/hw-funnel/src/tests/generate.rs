@@ -216,9 +216,14 @@ impl Generator {
     }
 
     fn insert_sequence(&mut self, map: &mut Map<String, Value>) {
-        let mut steps: Vec<Value> = (0..=self.below(4)).map(|_| self.step()).collect();
+        let mut steps: Vec<Value> = (0..=self.below(5)).map(|_| self.step()).collect();
         if self.chance(20) && steps.len() > 1 {
             steps[1] = steps[0].clone();
+        }
+        if self.chance(30) && steps.len() > 3 {
+            steps[1]["rowFound"] = json!(false);
+            steps[2]["rowFound"] = json!(false);
+            steps[3]["rowFound"] = json!(true);
         }
         if steps.iter().all(|step| step["rowFound"] == json!(false)) {
             let index = self.below(steps.len());
