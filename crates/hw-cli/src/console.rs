@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::args::{Format, Global, When};
 use crate::failure::{ClientError, Ending};
+use crate::render::rows::Layout;
 use crate::style::Style;
 use crate::surroundings::Surroundings;
 
@@ -64,6 +65,15 @@ impl Console {
             input_is_terminal: surroundings.input_is_terminal,
             output_is_terminal: surroundings.output_is_terminal,
             errors_is_terminal: surroundings.errors_is_terminal,
+        }
+    }
+
+    /// How tables and charts are drawn here.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout {
+            width: self.width,
+            style: self.style,
+            unicode: self.unicode,
         }
     }
 

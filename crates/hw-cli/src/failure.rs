@@ -24,7 +24,7 @@ pub(crate) enum Ending {
 /// A fault, its exit code, and the text that it speaks of.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
-    pub(crate) problem: Problem,
+    pub(crate) problem: Box<Problem>,
     pub(crate) exit: ExitCode,
     /// What lines, columns and pointers of the findings refer to.
     pub(crate) source: Option<Arc<Source>>,
@@ -42,9 +42,15 @@ impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self {
             exit: problem.exit_code(),
-            problem,
+            problem: Box::new(problem),
             source: None,
         }
+    }
+}
+
+impl From<Box<Problem>> for Failure {
+    fn from(problem: Box<Problem>) -> Self {
+        Self::from(*problem)
     }
 }
 
@@ -64,6 +70,12 @@ impl From<Failure> for Ending {
 
 impl From<Problem> for Ending {
     fn from(problem: Problem) -> Self {
+        Failure::from(problem).into()
+    }
+}
+
+impl From<Box<Problem>> for Ending {
+    fn from(problem: Box<Problem>) -> Self {
         Failure::from(problem).into()
     }
 }

@@ -55,10 +55,15 @@ impl Interrupts {
         self.pending.store(false, Ordering::SeqCst);
     }
 
+    /// Whether an interrupt waits to be carried out.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
     /// Resolves at an interrupt that has not been settled yet, or at the next one. Cancel-safe.
     pub(crate) async fn wait(&self) {
         let mut seen = self.count.subscribe();
-        if self.pending.load(Ordering::SeqCst) {
+        if self.is_pending() {
             return;
         }
         // The sender lives in `self`, so that this can only end by a change.

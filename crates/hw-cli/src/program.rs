@@ -51,7 +51,7 @@ pub trait Program: Send + Sync + 'static {
     ///
     /// # Errors
     /// A problem of status 422 with every finding when the configuration has faults.
-    fn config(&self, options: &LocalOptions) -> Result<CheckedConfig, Problem>;
+    fn config(&self, options: &LocalOptions) -> Result<CheckedConfig, Box<Problem>>;
 
     /// The compiled-in, commented defaults file.
     fn default_config(&self) -> &'static str;
@@ -66,7 +66,7 @@ pub trait Program: Send + Sync + 'static {
     ///
     /// # Errors
     /// When there is no demo of that name (status 404), or its files cannot be written.
-    fn demo(&self, options: &LocalOptions, name: &str) -> Result<DemoData, Problem>;
+    fn demo(&self, options: &LocalOptions, name: &str) -> Result<DemoData, Box<Problem>>;
 }
 
 /// Where a process finds its data folder and its settings.

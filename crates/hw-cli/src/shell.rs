@@ -22,6 +22,7 @@ use crate::render::sample::{Cells, Sample, column_heads};
 use crate::render::text::printable_lines;
 use crate::run::report;
 use crate::source::Source;
+use crate::style::Style;
 
 mod complete;
 mod decode;
@@ -109,6 +110,23 @@ impl<'a> Shell<'a> {
 
     fn set_interactive(&mut self) {
         self.interactive = true;
+    }
+
+    /// A session of a person, without the terminal.
+    #[cfg(test)]
+    pub(crate) fn for_person(context: &'a mut Context) -> Self {
+        let settings = Settings {
+            format: context.console.format_for(crate::console::Answer::Rows),
+            timer: true,
+            bail: false,
+            all: false,
+            explain: None,
+            params: Vec::new(),
+            width: None,
+        };
+        let mut shell = Self::new(context, settings);
+        shell.set_interactive();
+        shell
     }
 
     /// Takes a line: a dot command where no statement is open, else text of statements, each of which runs as soon as
@@ -226,20 +244,11 @@ impl<'a> Shell<'a> {
         if let Some(schema) = schema {
             sample.set_schema(&schema);
         }
-        let to_file = self.output.is_some();
-        let layout = Layout {
-            width: self.settings.width.filter(|_| !self.settings.all && !to_file),
-            style: if to_file {
-                Default::default()
-            } else {
-                self.context.console.style
-            },
-            unicode: self.context.console.unicode,
-        };
+        let layout = self.layout();
         let elapsed = self.context.console.now().saturating_sub(begin);
         let mut text = table(&sample, layout);
         if !self.context.console.quiet {
-            let summary = summary(&sample, self.settings.timer.then_some(elapsed));
+            let summary = summary(&sample, self.settings.timer.then_some(elapsed), layout);
             text.push_str(&format!("{}\n", layout.style.faint(summary)));
         }
         self.write(text.as_bytes())
@@ -255,7 +264,7 @@ impl<'a> Shell<'a> {
             }
             let cells = Cells::of(batch)?;
             text.extend((0..batch.num_rows()).map(|row| markdown_row(&cells.row(row))));
-            Ok(self.write(text.as_bytes())?)
+            self.write(text.as_bytes())
         })
         .await?;
         match schema {
@@ -272,6 +281,20 @@ impl<'a> Shell<'a> {
             self.context
                 .console
                 .note(style.faint(figures::duration(elapsed)).to_string());
+        }
+    }
+
+    /// How tables are drawn: in full and without colours where they go into a file.
+    fn layout(&self) -> Layout {
+        let to_file = self.output.is_some();
+        Layout {
+            width: self.settings.width.filter(|_| !self.settings.all && !to_file),
+            style: if to_file {
+                Style::default()
+            } else {
+                self.context.console.style
+            },
+            unicode: self.context.console.unicode,
         }
     }
 

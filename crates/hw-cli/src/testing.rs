@@ -20,9 +20,12 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tower::service_fn;
 
+use crate::args::{Format, Global};
+use crate::context::Context;
 use crate::program::{
     BoxError, DemoData, LocalOptions, LocalRouter, Program, Restored, RouterBody, UpOptions, WorkerOptions,
 };
+use crate::shell::Shell;
 use crate::surroundings::Surroundings;
 use crate::{Interrupts, run};
 
@@ -95,16 +98,23 @@ impl Reply {
     }
 }
 
+/// A line of a request, and what it is answered.
+type Route = (String, VecDeque<Reply>);
+
 /// What the fake router knows and has seen.
 #[derive(Clone, Default)]
 pub(crate) struct FakeRouter {
-    replies: Arc<Mutex<Vec<(String, VecDeque<Reply>)>>>,
+    replies: Arc<Mutex<Vec<Route>>>,
     log: Arc<Mutex<Vec<String>>>,
     interrupts: Interrupts,
     clock: Arc<AtomicU64>,
 }
 
 impl FakeRouter {
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
     pub(crate) async fn answer(self, request: Request<RouterBody>) -> Result<Response<RouterBody>, Infallible> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -247,7 +257,7 @@ impl Program for FakeProgram {
         .boxed()
     }
 
-    fn config(&self, options: &LocalOptions) -> Result<CheckedConfig, Problem> {
+    fn config(&self, options: &LocalOptions) -> Result<CheckedConfig, Box<Problem>> {
         if options.settings.iter().any(|(key, _)| key == "colour") {
             let mut problem = Problem::new(
                 422,
@@ -259,7 +269,7 @@ impl Program for FakeProgram {
                 {"code": "HW-C001", "message": "unknown key `colour`", "help": "did you mean `color`?"}
             ]))
             .unwrap();
-            return Err(problem);
+            return Err(Box::new(problem));
         }
         let setting = |key: &str, value: Value, origin: &str| SettingDocument {
             key: key.to_owned(),
@@ -290,14 +300,10 @@ impl Program for FakeProgram {
         .boxed()
     }
 
-    fn demo(&self, options: &LocalOptions, name: &str) -> Result<DemoData, Problem> {
+    fn demo(&self, options: &LocalOptions, name: &str) -> Result<DemoData, Box<Problem>> {
         if name != "funnel" {
-            return Err(Problem::new(
-                404,
-                "HW-C030",
-                "no such demo",
-                format!("there is no demo `{name}`"),
-            ));
+            let problem = Problem::new(404, "HW-C030", "no such demo", format!("there is no demo `{name}`"));
+            return Err(Box::new(problem));
         }
         let folder = options.data_dir.join("demo/flights");
         Ok(DemoData {
@@ -428,13 +434,12 @@ impl Scene {
         runtime.block_on(self.play_here(words))
     }
 
-    pub(crate) async fn play_here(self, words: &[&str]) -> Played {
-        let errors = Captured::default();
+    fn surroundings(&self, errors: &Captured) -> Surroundings {
         let clock = Arc::clone(&self.router.clock);
-        let surroundings = Surroundings {
+        Surroundings {
             folder: self.folder.clone(),
-            variables: self.variables,
-            input: Box::new(Cursor::new(self.input.into_bytes())),
+            variables: self.variables.clone(),
+            input: Box::new(Cursor::new(self.input.clone().into_bytes())),
             input_is_terminal: self.terminal,
             output: Box::new(self.output.clone()),
             output_is_terminal: self.terminal,
@@ -443,13 +448,36 @@ impl Scene {
             width: self.width,
             clock: Arc::new(move || Duration::from_millis(clock.load(Ordering::SeqCst))),
             interrupts: self.router.interrupts.clone(),
-        };
-        let program = FakeProgram {
+        }
+    }
+
+    fn program(&self) -> Arc<dyn Program> {
+        Arc::new(FakeProgram {
             router: self.router.clone(),
-            home: self.folder,
+            home: self.folder.clone(),
+        })
+    }
+
+    /// A person types lines into the shell; gives what was printed and the exit code.
+    pub(crate) async fn session(self, lines: &[&str]) -> (String, i32) {
+        let global = Global {
+            format: Some(Format::Csv),
+            ..Global::default()
         };
+        let errors = Captured::default();
+        let (mut context, _) = Context::new(&global, self.surroundings(&errors), self.program());
+        let mut shell = Shell::for_person(&mut context);
+        for line in lines {
+            shell.execute_line(line).await.unwrap();
+        }
+        let code = shell.conclude().unwrap();
+        (format!("{}{}", self.output.text(), errors.text()), code as i32)
+    }
+
+    pub(crate) async fn play_here(self, words: &[&str]) -> Played {
+        let errors = Captured::default();
         let words = ["headwater"].iter().chain(words).map(OsString::from);
-        let code = run(words, surroundings, Arc::new(program)).await;
+        let code = run(words, self.surroundings(&errors), self.program()).await;
         let requests = self.router.log.lock().unwrap().clone();
         Played {
             code,

@@ -9,9 +9,12 @@ use crate::render::csv;
 use crate::render::figures::{count, counted, number, percent, share};
 use crate::render::grid::{Cell, Grid};
 use crate::render::rows::Layout;
+use crate::render::text::{fit, pad, printable, width};
 
-/// Columns of the longest bar.
+/// Columns of the longest bar, where there is room.
 const BAR_WIDTH: usize = 30;
+/// Columns of the longest bar, and of a step's name, where there is not.
+const BAR_WIDTH_MIN: usize = 10;
 
 /// What is shown of a result document; members that are not known are left aside.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -189,36 +192,61 @@ fn selection_line(selection: &Selection, query: &Value) -> String {
 }
 
 fn steps(sequence: &[Selection], labels: &[String], layout: Layout) -> String {
+    let (label_width, bar_width) = widths(sequence, labels, layout);
     let mut grid = Grid::new(&["step", ">groups", "", ">of previous", ">of first", ">rows"]);
     let first = groups_of(sequence.first());
     let mut before = first;
     for (step, label) in sequence.iter().zip(numbered(labels)) {
         grid.row(vec![
-            Cell::new(label),
+            Cell::new(fit(&printable(&label), label_width, layout.more())),
             Cell::new(count(step.matching_groups)),
-            Cell::new(bar(step.matching_groups, first, layout.unicode)),
+            Cell::new(bar(step.matching_groups, first, bar_width, layout.unicode)),
             Cell::new(percent(step.matching_groups, before)),
             Cell::new(percent(step.matching_groups, first)),
             Cell::new(count(step.matching_group_rows)),
         ]);
         before = step.matching_groups;
     }
-    grid.render(layout.style, layout.width)
+    // The parts fit by now: a grid that shortens would cut the bars.
+    grid.render(Layout { width: None, ..layout })
 }
 
-/// A bar of at most [`BAR_WIDTH`] columns, exact to an eighth of one; one that stands for something is never empty.
-fn bar(part: u64, whole: u64, unicode: bool) -> String {
+/// Columns for the steps' names and for the bars: what the figures leave, names first.
+fn widths(sequence: &[Selection], labels: &[String], layout: Layout) -> (usize, usize) {
+    let longest = sequence
+        .iter()
+        .zip(numbered(labels))
+        .map(|(_, label)| width(&printable(&label)));
+    let longest = longest.max().unwrap_or(0);
+    let Some(total) = layout.width else {
+        return (longest, BAR_WIDTH);
+    };
+    let widest = |figure: fn(&Selection) -> u64, head: &str| {
+        let widths = sequence.iter().map(|step| count(figure(step)).len());
+        widths.fold(head.len(), usize::max)
+    };
+    let figures = widest(|step| step.matching_groups, "groups") + widest(|step| step.matching_group_rows, "rows");
+    let left = total.saturating_sub(figures + "of previous".len() + "of first".len() + 5 * 2);
+    let label_width = longest.min(left.saturating_sub(BAR_WIDTH_MIN)).max(BAR_WIDTH_MIN);
+    (
+        label_width,
+        left.saturating_sub(label_width).clamp(BAR_WIDTH_MIN, BAR_WIDTH),
+    )
+}
+
+/// A bar in `width` columns, exact to an eighth of one; one that stands for something is never empty.
+fn bar(part: u64, whole: u64, width: usize, unicode: bool) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths_max = BAR_WIDTH as f64 * 8.0;
+    let eighths_max = width as f64 * 8.0;
     let eighths = share(part, whole).map_or(0, |share| (share * eighths_max).round() as usize);
-    let eighths = eighths.max(usize::from(part > 0)).min(BAR_WIDTH * 8);
+    let eighths = eighths.max(usize::from(part > 0)).min(width * 8);
     let (full, rest) = (eighths / 8, eighths % 8);
     let filled = match unicode {
         true => format!("{}{}", "█".repeat(full), EIGHTHS.get(rest).unwrap_or(&"")),
         false => "#".repeat(full.max(usize::from(part > 0))),
     };
     // All bars take the same columns, so that the figures behind them do not move with the data.
-    super::text::pad(&filled, BAR_WIDTH, false)
+    pad(&filled, width, false)
 }
 
 fn numbered(labels: &[String]) -> impl Iterator<Item = String> {
@@ -296,7 +324,7 @@ fn times(sequence: &[Selection], labels: &[String], layout: Layout) -> String {
     if grid.is_empty() {
         return String::new();
     }
-    grid.render(layout.style, layout.width)
+    grid.render(layout)
 }
 
 fn aggregations(list: &[Aggregation], layout: Layout) -> String {
@@ -311,7 +339,7 @@ fn aggregations(list: &[Aggregation], layout: Layout) -> String {
     match numbers.is_empty() {
         true => out,
         false => {
-            let mut all = numbers.render(layout.style, layout.width);
+            let mut all = numbers.render(layout);
             section(&mut all, &out);
             all
         }
@@ -339,8 +367,8 @@ fn value_table(aggregation: &Aggregation, values: &Map<String, Value>, layout: L
     }
     format!(
         "{}\n{}",
-        layout.style.strong(super::text::printable(&title(aggregation))),
-        grid.render(layout.style, layout.width)
+        layout.style.strong(printable(&title(aggregation))),
+        grid.render(layout)
     )
 }
 
@@ -389,7 +417,7 @@ fn branches(branches: &[Branch], layout: Layout) -> String {
                 .collect(),
         );
     }
-    grid.render(layout.style, layout.width)
+    grid.render(layout)
 }
 
 fn branch_label(branch: &Branch) -> String {
@@ -410,7 +438,7 @@ fn comparison(compare: &Compare, layout: Layout) -> String {
             Cell::new(count(side.matching_group_rows)),
         ]);
     }
-    let mut out = grid.render(layout.style, layout.width);
+    let mut out = grid.render(layout);
     titled(
         &mut out,
         "matched",
@@ -439,6 +467,6 @@ fn section(out: &mut String, part: &str) {
 
 fn titled(out: &mut String, title: &str, part: &str, layout: Layout) {
     if !part.is_empty() {
-        let _ = write!(out, "\n{}\n{part}", layout.style.strong(super::text::printable(title)));
+        let _ = write!(out, "\n{}\n{part}", layout.style.strong(printable(title)));
     }
 }

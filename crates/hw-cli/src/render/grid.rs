@@ -1,5 +1,6 @@
 //! Tables of a few known columns, without a frame: lists and facts.
 
+use crate::render::rows::Layout;
 use crate::render::text::{fit, pad, printable, width};
 use crate::style::Style;
 
@@ -88,26 +89,27 @@ impl Grid {
     }
 
     /// The lines, each with its end. With a width, the widest columns are shortened until a line fits.
-    pub(crate) fn render(&self, style: Style, width_max: Option<usize>) -> String {
-        let widths = self.widths(width_max);
+    pub(crate) fn render(&self, layout: Layout) -> String {
+        let style = layout.style;
+        let widths = self.widths(layout.width);
         let mut out = String::new();
         if self.columns.iter().any(|column| !column.head.is_empty()) {
             let heads = self.columns.iter().map(|column| Cell::new(column.head));
-            out.push_str(&self.line(&heads.collect::<Vec<_>>(), &widths, |text, _| {
+            out.push_str(&self.line(&heads.collect::<Vec<_>>(), &widths, layout, |text, _| {
                 style.strong(text).to_string()
             }));
         }
         for row in &self.rows {
-            out.push_str(&self.line(row, &widths, |text, tone| toned(style, text, tone)));
+            out.push_str(&self.line(row, &widths, layout, |text, tone| toned(style, text, tone)));
         }
         out
     }
 
-    fn line(&self, cells: &[Cell], widths: &[usize], paint: impl Fn(&str, Tone) -> String) -> String {
+    fn line(&self, cells: &[Cell], widths: &[usize], layout: Layout, paint: impl Fn(&str, Tone) -> String) -> String {
         let last = self.columns.len().saturating_sub(1);
         let mut line = String::new();
         for (at, ((cell, column), width)) in cells.iter().zip(&self.columns).zip(widths).enumerate() {
-            let text = fit(&cell.text, *width, "…");
+            let text = fit(&cell.text, *width, layout.more());
             let padded = pad(&text, *width, column.right);
             // Blanks at the end of a line are nobody's.
             let shown = if at == last { padded.trim_end() } else { &padded };

@@ -23,6 +23,13 @@ pub(crate) struct Layout {
     pub(crate) unicode: bool,
 }
 
+impl Layout {
+    /// The mark, one column wide, that something is left out.
+    pub(crate) fn more(self) -> &'static str {
+        if self.unicode { "…" } else { "~" }
+    }
+}
+
 /// Corners and lines of a frame.
 struct Frame {
     line: char,
@@ -30,7 +37,6 @@ struct Frame {
     top: [char; 3],
     middle: [char; 3],
     bottom: [char; 3],
-    more: &'static str,
 }
 
 const BOX: Frame = Frame {
@@ -39,7 +45,6 @@ const BOX: Frame = Frame {
     top: ['┌', '┬', '┐'],
     middle: ['├', '┼', '┤'],
     bottom: ['└', '┴', '┘'],
-    more: "…",
 };
 
 const PLAIN: Frame = Frame {
@@ -48,7 +53,6 @@ const PLAIN: Frame = Frame {
     top: ['+', '+', '+'],
     middle: ['+', '+', '+'],
     bottom: ['+', '+', '+'],
-    more: "~",
 };
 
 /// A column as it is drawn.
@@ -67,22 +71,19 @@ pub(crate) fn table(sample: &Sample, layout: Layout) -> String {
         return String::new();
     }
     let frame = if layout.unicode { BOX } else { PLAIN };
-    let columns = fit_columns(drawn_columns(sample), layout.width, &frame);
-    let drawer = Drawer {
-        frame,
-        columns,
-        style: layout.style,
-    };
+    let columns = fit_columns(drawn_columns(sample), layout);
+    let drawer = Drawer { frame, columns, layout };
     drawer.draw(sample)
 }
 
 /// `1,204 rows × 9 columns (40 shown) · 12 ms`.
-pub(crate) fn summary(sample: &Sample, time: Option<Duration>) -> String {
+pub(crate) fn summary(sample: &Sample, time: Option<Duration>, layout: Layout) -> String {
+    let (times, dot) = if layout.unicode { ("×", "·") } else { ("x", "-") };
     let columns = sample.columns.len() as u64;
     let mut text = match columns {
         0 => "done".to_owned(),
         _ => format!(
-            "{} × {}",
+            "{} {times} {}",
             figures::counted(sample.total, "row"),
             figures::counted(columns, "column")
         ),
@@ -91,7 +92,7 @@ pub(crate) fn summary(sample: &Sample, time: Option<Duration>) -> String {
         text.push_str(&format!(" ({} rows shown)", sample.head.len() + sample.tail.len()));
     }
     if let Some(time) = time {
-        text.push_str(&format!(" · {}", figures::duration(time)));
+        text.push_str(&format!(" {dot} {}", figures::duration(time)));
     }
     text
 }
@@ -146,8 +147,8 @@ fn drawn_columns(sample: &Sample) -> Vec<Drawn> {
 }
 
 /// Shortens the widest columns, then leaves out columns from the middle, until a line fits.
-fn fit_columns(mut columns: Vec<Drawn>, width_max: Option<usize>, frame: &Frame) -> Vec<Drawn> {
-    let Some(width_max) = width_max else { return columns };
+fn fit_columns(mut columns: Vec<Drawn>, layout: Layout) -> Vec<Drawn> {
+    let Some(width_max) = layout.width else { return columns };
     while total_width(&columns) > width_max {
         match columns.iter_mut().max_by_key(|column| column.width) {
             Some(widest) if widest.width > CELL_WIDTH_MIN => widest.width -= 1,
@@ -155,23 +156,23 @@ fn fit_columns(mut columns: Vec<Drawn>, width_max: Option<usize>, frame: &Frame)
         }
     }
     while total_width(&columns) > width_max && columns.iter().filter(|column| column.index.is_some()).count() > 1 {
-        leave_out_one(&mut columns, frame);
+        leave_out_one(&mut columns, layout.more());
     }
     let excess = total_width(&columns).saturating_sub(width_max);
-    if let Some(first) = columns.first_mut() {
-        first.width = first.width.saturating_sub(excess).max(1);
+    if let Some(widest) = columns.iter_mut().max_by_key(|column| column.width) {
+        widest.width = widest.width.saturating_sub(excess).max(1);
     }
     columns
 }
 
 /// Puts a mark in the place of the middle column, or takes out the one beside the mark that is nearer to the middle.
-fn leave_out_one(columns: &mut Vec<Drawn>, frame: &Frame) {
+fn leave_out_one(columns: &mut Vec<Drawn>, more: &str) {
     match columns.iter().position(|column| column.index.is_none()) {
         None => {
             let middle = columns.len() / 2;
             if let Some(column) = columns.get_mut(middle) {
                 *column = Drawn {
-                    name: frame.more.to_owned(),
+                    name: more.to_owned(),
                     type_name: String::new(),
                     right: false,
                     width: 1,
@@ -193,20 +194,30 @@ fn total_width(columns: &[Drawn]) -> usize {
 struct Drawer {
     frame: Frame,
     columns: Vec<Drawn>,
-    style: Style,
+    layout: Layout,
 }
 
 impl Drawer {
     fn draw(&self, sample: &Sample) -> String {
         let mut out = self.rule(self.frame.top);
-        out.push_str(&self.line(|column| self.style.strong(self.padded(column, &column.name)).to_string()));
-        out.push_str(&self.line(|column| self.style.faint(self.padded(column, &column.type_name)).to_string()));
+        out.push_str(&self.line(|column| self.layout.style.strong(self.padded(column, &column.name)).to_string()));
+        out.push_str(&self.line(|column| {
+            self.layout
+                .style
+                .faint(self.padded(column, &column.type_name))
+                .to_string()
+        }));
         out.push_str(&self.rule(self.frame.middle));
         for row in &sample.head {
             out.push_str(&self.row(row));
         }
         if sample.elided() > 0 {
-            out.push_str(&self.line(|column| self.style.faint(self.padded(column, self.frame.more)).to_string()));
+            out.push_str(&self.line(|column| {
+                self.layout
+                    .style
+                    .faint(self.padded(column, self.layout.more()))
+                    .to_string()
+            }));
         }
         for row in &sample.tail {
             out.push_str(&self.row(row));
@@ -219,19 +230,23 @@ impl Drawer {
         self.line(|column| {
             let cell = column.index.map(|index| row.get(index));
             match cell {
-                Some(Some(None)) => self.style.faint(self.padded(column, NULL)).to_string(),
+                Some(Some(None)) => self.layout.style.faint(self.padded(column, NULL)).to_string(),
                 Some(Some(cell)) => self.padded(column, &cell_text(cell)),
-                Some(None) | None => self.style.faint(self.padded(column, self.frame.more)).to_string(),
+                Some(None) | None => self
+                    .layout
+                    .style
+                    .faint(self.padded(column, self.layout.more()))
+                    .to_string(),
             }
         })
     }
 
     fn padded(&self, column: &Drawn, text: &str) -> String {
-        pad(&fit(text, column.width, self.frame.more), column.width, column.right)
+        pad(&fit(text, column.width, self.layout.more()), column.width, column.right)
     }
 
     fn line(&self, cell: impl Fn(&Drawn) -> String) -> String {
-        let bar = self.style.faint(self.frame.bar).to_string();
+        let bar = self.frame.bar.to_string();
         let cells: Vec<String> = self
             .columns
             .iter()
@@ -244,8 +259,7 @@ impl Drawer {
         let lines: Vec<String> = (self.columns.iter())
             .map(|column| String::from_iter(std::iter::repeat_n(self.frame.line, column.width + 2)))
             .collect();
-        let rule = format!("{left}{}{right}", lines.join(&between.to_string()));
-        format!("{}\n", self.style.faint(rule))
+        format!("{left}{}{right}\n", lines.join(&between.to_string()))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use arrow::array::{Array as _, RecordBatch};
 use arrow::datatypes::{DataType, IntervalUnit, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 
 use crate::render::text::printable;
 
@@ -90,7 +90,7 @@ impl<'a> Cells<'a> {
     pub(crate) fn of(batch: &'a RecordBatch) -> Result<Self, ArrowError> {
         // One shape of times in every form of answer: RFC 3339, as in JSON and CSV.
         const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_display_error(true);
-        let column = |array: &'a arrow::array::ArrayRef| {
+        let column = |array: &'a ArrayRef| {
             Ok((
                 ArrayFormatter::try_new(array.as_ref(), &OPTIONS)?,
                 array.logical_nulls(),

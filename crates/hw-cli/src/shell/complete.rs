@@ -70,7 +70,7 @@ pub(super) fn proposals(before: &str, known: &Known) -> Vec<String> {
     let words = words.filter(|keyword| keyword.to_lowercase().starts_with(&word.to_lowercase()));
     columns
         .chain(tables)
-        .chain(words.map(|word| keyword(&word)))
+        .chain(words.map(keyword))
         .take(PROPOSALS_MAX)
         .collect()
 }

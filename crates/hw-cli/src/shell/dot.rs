@@ -179,7 +179,7 @@ impl Shell<'_> {
                 grid.row(vec![Cell::new(name), Cell::new(arguments), Cell::new(what)]);
             }
         }
-        let text = grid.render(self.context.console.style, self.settings.width);
+        let text = grid.render(self.layout());
         self.context.console.data(text)
     }
 
@@ -217,7 +217,7 @@ impl Shell<'_> {
                 .note("no tables: SELECT * FROM 'data/*.parquet' works without one");
             return Ok(());
         }
-        let text = grid.render(self.context.console.style, self.settings.width);
+        let text = grid.render(self.layout());
         self.write(text.as_bytes())
     }
 
@@ -243,7 +243,7 @@ impl Shell<'_> {
                 ]);
             }
             let head = style.strong(printable(&table.name)).to_string();
-            let text = format!("{head}\n{}", grid.render(style, self.settings.width));
+            let text = format!("{head}\n{}", grid.render(self.layout()));
             self.write(text.as_bytes())?;
         }
         Ok(())

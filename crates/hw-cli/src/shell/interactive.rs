@@ -34,12 +34,20 @@ pub(crate) async fn run(context: &mut Context, settings: Settings) -> Ended {
     let mut editor = editor(context, &names);
     let mut shell = Shell::new(context, settings);
     shell.set_interactive();
+    let mut names_changed = true;
     loop {
-        // A slow server must not keep the prompt back.
-        let _ = tokio::time::timeout(NAMES_WAIT, names.refresh(&shell.context().client)).await;
+        if names_changed {
+            // A slow server must not keep the prompt back.
+            let _ = tokio::time::timeout(NAMES_WAIT, names.refresh(&shell.context().client)).await;
+        }
         let signal = tokio::task::block_in_place(|| editor.read_line(&SqlPrompt));
+        // At the prompt Ctrl-C is a key; a signal is someone else who wants this process to end.
+        if shell.context().interrupts.is_pending() {
+            return shell.conclude();
+        }
         match signal {
             Ok(Signal::Success(input)) => {
+                names_changed = may_change_names(&input);
                 if answer(&mut shell, &input).await? == Flow::Leave {
                     return shell.conclude();
                 }
@@ -62,6 +70,14 @@ fn greet(context: &mut Context) {
     context.console.note(format!(
         "headwater {version} · end statements with ; · .help · Ctrl-D leaves"
     ));
+}
+
+/// Whether the tables may be others afterwards.
+fn may_change_names(input: &str) -> bool {
+    let input = input.to_lowercase();
+    ["create", "drop", "alter", ".read"]
+        .iter()
+        .any(|word| input.contains(word))
 }
 
 async fn answer(shell: &mut Shell<'_>, input: &str) -> Result<Flow, Ending> {

@@ -71,7 +71,7 @@ pub(crate) async fn doctor(context: &mut Context) -> Ended {
     let failed = doctor.checks.iter().filter(|check| check.state == CheckState::Failed);
     let failed: Vec<&str> = failed.map(|check| check.name.as_str()).collect();
     document(context, &answer, &failed.join("\n"), |context| {
-        Ok(checks(&doctor, context.console.unicode).render(context.console.style, context.console.width))
+        Ok(checks(&doctor, context.console.unicode).render(context.console.layout()))
     })?;
     match failed.is_empty() {
         true => Ok(ExitCode::Done),

@@ -41,7 +41,7 @@ async fn show(context: &mut Context, key: Option<&str>, origin: bool) -> Result<
     let answer = to_document(&config)?;
     let keys: Vec<&str> = config.settings.iter().map(|setting| setting.key.as_str()).collect();
     document(context, &answer, &keys.join("\n"), |context| {
-        Ok(settings(&config.settings, origin).render(context.console.style, context.console.width))
+        Ok(settings(&config.settings, origin).render(context.console.layout()))
     })
 }
 

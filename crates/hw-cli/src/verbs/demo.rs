@@ -11,7 +11,7 @@ use crate::context::{Context, Ended, quoted};
 use crate::failure::Ending;
 use crate::program::DemoData;
 use crate::render::funnel::{FunnelResult, chart, csv, stats_line};
-use crate::verbs::funnel::{command_line, layout};
+use crate::verbs::funnel::command_line;
 use crate::verbs::lists::machine_document;
 use crate::verbs::running::{Outcome, Settled, run_job};
 
@@ -73,14 +73,17 @@ fn print(context: &mut Context, data: &DemoData, settled: &Settled, format: Form
     match format {
         _ if context.console.quiet => return context.console.line(&settled.job.id),
         Format::Table => {
-            let text = chart(&result, &data.query, layout(context));
+            let text = chart(&result, &data.query, context.console.layout());
             context.console.data(text)?;
         }
         Format::Csv => context.console.data(csv(&result))?,
         format => machine_document(context, &settled.result, format)?,
     }
     let style = context.console.error_style;
-    context.console.note(style.faint(stats_line(&result)).to_string());
+    let stats = stats_line(&result);
+    if !stats.is_empty() {
+        context.console.note(style.faint(stats).to_string());
+    }
     tell_next(context, data);
     Ok(())
 }

@@ -55,9 +55,7 @@ fn list(context: &mut Context) -> Result<(), Ending> {
         for (code, text) in PAGES {
             grid.row(vec![Cell::new(*code), Cell::new(title(text))]);
         }
-        return context
-            .console
-            .data(grid.render(context.console.style, context.console.width));
+        return context.console.data(grid.render(context.console.layout()));
     }
     for (code, text) in PAGES {
         match format {

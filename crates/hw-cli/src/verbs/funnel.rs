@@ -13,7 +13,6 @@ use crate::failure::{Ending, Failure};
 use crate::render::diagnostic;
 use crate::render::funnel::{FunnelResult, chart, csv, stats_line};
 use crate::render::json::pretty;
-use crate::render::rows::Layout;
 use crate::verbs::lists::machine_document;
 use crate::verbs::query::Query;
 use crate::verbs::running::{Outcome, Settled, run_job};
@@ -113,7 +112,7 @@ fn print_result(context: &mut Context, settled: &Settled, query: &Value, format:
     match format {
         Format::Table => {
             let result: FunnelResult = parse(&settled.result)?;
-            let text = chart(&result, query, layout(context));
+            let text = chart(&result, query, context.console.layout());
             context.console.data(text)?;
             let line = [stats_line(&result), answered_by(settled)].join(" · ");
             context.console.note(
@@ -137,15 +136,6 @@ fn answered_by(settled: &Settled) -> String {
     match &settled.job.cached_from {
         Some(job) => format!("as answered before by job {job} (--no-cache runs it again)"),
         None => format!("job {}", settled.job.id),
-    }
-}
-
-/// How charts and rows are drawn here.
-pub(crate) fn layout(context: &Context) -> Layout {
-    Layout {
-        width: context.console.width,
-        style: context.console.style,
-        unicode: context.console.unicode,
     }
 }
 

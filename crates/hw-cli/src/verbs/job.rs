@@ -19,7 +19,6 @@ use crate::render::grid::{Cell, Grid};
 use crate::render::json::pretty;
 use crate::render::listing::{state_cell, task_counts};
 use crate::verbs::event::{Printer, print_until};
-use crate::verbs::funnel::layout;
 use crate::verbs::lists::{document, list};
 use crate::verbs::running::{ask_to_cancel, outcome, tell_oddities};
 
@@ -67,7 +66,7 @@ async fn show(context: &mut Context, id: &str) -> Result<(), Ending> {
 fn print_job(context: &mut Context, answer: &Document) -> Result<(), Ending> {
     let job: JobDocument = answer.parse()?;
     document(context, answer, &job.id, |context| {
-        let facts = facts(&job).render(context.console.style, context.console.width);
+        let facts = facts(&job).render(context.console.layout());
         let result = result_text(context, &job, &answer.text)?;
         Ok(facts + &result)
     })
@@ -128,7 +127,7 @@ fn result_text(context: &Context, job: &JobDocument, text: &str) -> Result<Strin
     };
     let query = job.params.get("query").unwrap_or(&Value::Null);
     match (job.kind.as_str(), parse::<FunnelResult>(result.get())) {
-        ("funnel", Ok(result)) => Ok(format!("\n{}", chart(&result, query, layout(context)))),
+        ("funnel", Ok(result)) => Ok(format!("\n{}", chart(&result, query, context.console.layout()))),
         _ => Ok(format!("\n{}\n", pretty(result.get()))),
     }
 }

@@ -125,7 +125,7 @@ impl<T: Listed> ListPrinter<T> {
             return Ok(());
         }
         if self.format == Format::Table && !console.quiet {
-            console.data(self.grid.render(console.style, console.width))?;
+            console.data(self.grid.render(console.layout()))?;
         }
         if let Some(next) = next {
             console.note(format!(

@@ -127,16 +127,16 @@ async fn show(context: &mut Context, name: &str, full: bool) -> Result<(), Endin
     let answer = context.client.document(call).await?;
     document(context, &answer, name, |context| {
         let table: TableDocument = answer.parse()?;
-        let style = context.console.style;
-        let facts = facts(&table).render(style, context.console.width);
-        let columns = columns(&table.columns, full).render(style, context.console.width);
+        let layout = context.console.layout();
+        let facts = facts(&table).render(layout);
+        let columns = columns(&table.columns, full).render(layout);
         let mut text = format!("{facts}\n{columns}");
         if !table.unsupported.is_empty() {
             let mut grid = Grid::new(&["not for funnels", "why"]);
             for column in &table.unsupported {
                 grid.row(vec![Cell::new(&column.name), Cell::new(&column.reason)]);
             }
-            text.push_str(&format!("\n{}", grid.render(style, context.console.width)));
+            text.push_str(&format!("\n{}", grid.render(layout)));
         }
         Ok(text)
     })

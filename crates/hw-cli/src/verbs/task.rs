@@ -38,14 +38,11 @@ async fn show(context: &mut Context, call: Call) -> Result<(), Ending> {
     let answer = context.client.document(call).await?;
     let task: TaskDocument = answer.parse()?;
     document(context, &answer, &task.id, |context| {
-        let facts = facts(&task).render(context.console.style, context.console.width);
+        let facts = facts(&task).render(context.console.layout());
         let attempts = attempts(&task);
         match attempts.is_empty() {
             true => Ok(facts),
-            false => Ok(format!(
-                "{facts}\n{}",
-                attempts.render(context.console.style, context.console.width)
-            )),
+            false => Ok(format!("{facts}\n{}", attempts.render(context.console.layout()))),
         }
     })
 }
