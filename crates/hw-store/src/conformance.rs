@@ -5,10 +5,12 @@
 
 pub(crate) mod catalog;
 pub(crate) mod claims;
+pub(crate) mod crowd;
 pub(crate) mod ends;
 pub(crate) mod events;
 pub(crate) mod fences;
 pub(crate) mod files;
+mod invariants;
 pub(crate) mod leases;
 pub(crate) mod lists;
 pub(crate) mod retention;
@@ -17,6 +19,7 @@ pub(crate) mod sessions;
 mod setting;
 pub(crate) mod submission;
 
+pub(crate) use invariants::*;
 pub(crate) use setting::*;
 
 /// Makes a module of tests out of every case, for one backend.

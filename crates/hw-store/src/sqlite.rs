@@ -210,3 +210,12 @@ fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
 fn stored<T: TryInto<i64>>(number: T) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
+
+/// Statements whose plans a test pins down: those that must stay cheap however much the store holds.
+#[cfg(test)]
+pub(crate) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
+    let mut queries = queue::queries_with_plans();
+    queries.extend(jobs::queries_with_plans());
+    queries.extend(events::queries_with_plans());
+    queries
+}

@@ -6,7 +6,12 @@
     clippy::disallowed_methods
 )]
 
+mod backup;
+mod crash;
+mod crowd;
 mod differential;
+mod opening;
+mod trouble;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -67,6 +67,11 @@ macro_rules! select_events {
 const OF_JOB: &str = select_events!("job = ?1");
 const OF_ALL: &str = select_events!("?1 IS NULL");
 
+#[cfg(test)]
+pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
+    vec![("events", OF_ALL), ("events of a job", OF_JOB), ("last event", LAST)]
+}
+
 struct Append(Vec<NewEvent>);
 
 #[async_trait]

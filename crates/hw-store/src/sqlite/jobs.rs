@@ -36,12 +36,8 @@ impl JobStore for SqliteStore {
     async fn find_jobs(&self, text: &str, limit: u32) -> Result<Vec<JobId>, StoreError> {
         let begin = plain_id(text);
         let end: String = begin.chars().rev().collect();
-        // `g` follows every digit, so that the ranges hold what begins with the text.
-        let found = "SELECT number, id FROM job WHERE id >= ?1 AND id < ?1 || 'g'
-                     UNION SELECT number, id FROM job WHERE id_reversed >= ?2 AND id_reversed < ?2 || 'g'
-                     ORDER BY number DESC LIMIT ?3";
         let rows = self
-            .rows(sql(found).bind(begin).bind(end).bind(i64::from(limit)))
+            .rows(sql(FIND).bind(begin).bind(end).bind(i64::from(limit)))
             .await?;
         rows.iter()
             .map(|row| Reader::new(row, "the list of jobs").job_id("id"))
@@ -130,6 +126,24 @@ impl JobStore for SqliteStore {
         let (from, to) = (from.cloned(), to.clone());
         self.change(Adopt { job, from, to }).await
     }
+}
+
+/// `g` follows every digit, so that the ranges hold what begins with the text.
+const FIND: &str = "SELECT number, id FROM job WHERE id >= ?1 AND id < ?1 || 'g'
+                     UNION SELECT number, id FROM job WHERE id_reversed >= ?2 AND id_reversed < ?2 || 'g'
+                     ORDER BY number DESC LIMIT ?3";
+
+#[cfg(test)]
+pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("one job", record::ONE_JOB),
+        ("newest result", record::NEWEST_RESULT),
+        ("page of jobs", record::ALL_JOBS),
+        ("page of unsettled jobs", record::UNSETTLED_JOBS),
+        ("tasks of a job", record::TASKS_OF_JOB),
+        ("attempts of a job", record::ATTEMPTS_OF_JOB),
+        ("ends of ids", FIND),
+    ]
 }
 
 /// A list for a filter; `None` passes all.

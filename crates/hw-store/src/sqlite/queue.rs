@@ -28,8 +28,7 @@ use ready::{Freed, make_ready};
 impl QueueStore for SqliteStore {
     async fn claim_tasks(&self, claim: &Claim) -> Result<Vec<ClaimedTask>, StoreError> {
         // Workers ask often in vain: that needs no lock.
-        let any = sql("SELECT 1 FROM task WHERE queued = 1 LIMIT 1");
-        if claim.slot.tasks == 0 || self.row(any).await?.is_none() {
+        if claim.slot.tasks == 0 || self.row(sql(ANY_QUEUED)).await?.is_none() {
             return Ok(Vec::new());
         }
         self.change(claim::Take(claim.clone())).await
@@ -98,6 +97,23 @@ impl QueueStore for SqliteStore {
 
 const NEXT_PAUSE_END: &str = "SELECT min(not_before) AS next FROM task WHERE state = 'retry_wait'";
 
+const ANY_QUEUED: &str = "SELECT 1 FROM task WHERE queued = 1 LIMIT 1";
+
+#[cfg(test)]
+pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("any task to claim", ANY_QUEUED),
+        ("lanes with tasks", claim::OPEN_LANES),
+        ("head of a lane", claim::HEAD_OF_LANE),
+        ("head of a job", claim::HEAD_OF_JOB),
+        ("last turn of a flow", ready::LAST_TURNS),
+        ("end of the next pause", NEXT_PAUSE_END),
+        ("pauses that are over", DUE),
+        ("expired tasks", EXPIRED_TASKS),
+        ("tasks and attempts reported on", report::LOOK),
+    ]
+}
+
 impl SqliteStore {
     async fn next_pause_end(&self) -> Result<Option<i64>, StoreError> {
         let row = self.row(sql(NEXT_PAUSE_END)).await?;
@@ -152,6 +168,9 @@ impl Change for Keep {
     }
 }
 
+const DUE: &str = "SELECT task, job, flow FROM task WHERE state = 'retry_wait' AND not_before <= ?1
+     ORDER BY not_before, task LIMIT ?2";
+
 /// Ends pauses that are over.
 struct Wake {
     limit: u32,
@@ -163,9 +182,7 @@ impl Change for Wake {
     type Refusal = StoreError;
 
     async fn make(&self, batch: &mut Batch<'_>) -> Result<Option<Duration>, StoreError> {
-        let due = "SELECT task, job, flow FROM task WHERE state = 'retry_wait' AND not_before <= ?1
-                   ORDER BY not_before, task LIMIT ?2";
-        let due = sql(due).bind(batch.now.elapsed).bind(i64::from(self.limit));
+        let due = sql(DUE).bind(batch.now.elapsed).bind(i64::from(self.limit));
         let rows = batch.rows(due).await?;
         let freed: Result<Vec<_>, _> = rows.iter().map(Freed::read).collect();
         let freed = freed?;

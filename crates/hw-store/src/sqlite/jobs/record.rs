@@ -55,7 +55,7 @@ pub(super) const ALL_JOBS: &str = select_jobs!(
     "WHERE j.number < ?1
        AND (?2 IS NULL OR j.kind IN (SELECT value FROM json_each(?2)))
        AND (?3 IS NULL OR j.state IN (SELECT value FROM json_each(?3)))
-       AND (?4 IS NULL OR EXISTS (SELECT 1 FROM job_read b WHERE b.job = j.number AND b.name = ?4))
+       AND (?4 IS NULL OR EXISTS (SELECT 1 FROM job_read b WHERE b.job = j.number AND +b.name = ?4))
        AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(j.tags) t WHERE t.value = ?5))
        AND (?6 IS NULL OR j.owner = ?6)
      ORDER BY j.number DESC LIMIT ?7"
@@ -66,7 +66,7 @@ pub(super) const UNSETTLED_JOBS: &str = select_jobs!(
     "WHERE j.number IN (SELECT number FROM job WHERE settled = 0) AND j.number < ?1
        AND (?2 IS NULL OR j.kind IN (SELECT value FROM json_each(?2)))
        AND (?3 IS NULL OR j.state IN (SELECT value FROM json_each(?3)))
-       AND (?4 IS NULL OR EXISTS (SELECT 1 FROM job_read b WHERE b.job = j.number AND b.name = ?4))
+       AND (?4 IS NULL OR EXISTS (SELECT 1 FROM job_read b WHERE b.job = j.number AND +b.name = ?4))
        AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(j.tags) t WHERE t.value = ?5))
        AND (?6 IS NULL OR j.owner = ?6)
      ORDER BY j.number DESC LIMIT ?7"

@@ -169,7 +169,7 @@ impl Take {
 }
 
 /// The lanes with ready tasks: one step of the index for each, however many tasks stand in them.
-const OPEN_LANES: &str = "WITH RECURSIVE open (lane) AS (
+pub(super) const OPEN_LANES: &str = "WITH RECURSIVE open (lane) AS (
          SELECT min(lane) FROM task WHERE queued = 1
          UNION ALL
          SELECT (SELECT min(task.lane) FROM task WHERE task.queued = 1 AND task.lane > open.lane)
@@ -192,9 +192,9 @@ macro_rules! select_head {
     };
 }
 
-pub(in super::super) const HEAD_OF_LANE: &str = select_head!("task_queue", "lane = ?1", "?2");
+pub(super) const HEAD_OF_LANE: &str = select_head!("task_queue", "lane = ?1", "?2");
 
-const HEAD_OF_JOB: &str = select_head!(
+pub(super) const HEAD_OF_JOB: &str = select_head!(
     "task_queue_of_job",
     "job = ?1 AND lane IN (SELECT value FROM json_each(?2))",
     "?3"

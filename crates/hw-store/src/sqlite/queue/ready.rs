@@ -13,6 +13,12 @@ use super::super::to_json;
 use super::super::writer::{Batch, sql};
 use crate::StoreError;
 
+pub(super) const LAST_TURNS: &str = "SELECT f.value ->> 0 AS flow, f.value ->> 1 AS priority,
+                           max(coalesce((SELECT max(turn) FROM task
+                                         WHERE flow = f.value ->> 0 AND priority = f.value ->> 1 AND queued = 1), 0),
+                               coalesce((SELECT claimed FROM queue_turn WHERE priority = f.value ->> 1), 0)) AS last
+                    FROM json_each(?1) f";
+
 /// The next turn of flows, each at a priority.
 pub(in super::super) struct Turns {
     last: BTreeMap<(String, i32), u64>,
@@ -28,12 +34,7 @@ impl Turns {
         if flows.is_empty() {
             return Ok(Self { last });
         }
-        let look = "SELECT f.value ->> 0 AS flow, f.value ->> 1 AS priority,
-                           max(coalesce((SELECT max(turn) FROM task
-                                         WHERE flow = f.value ->> 0 AND priority = f.value ->> 1 AND queued = 1), 0),
-                               coalesce((SELECT claimed FROM queue_turn WHERE priority = f.value ->> 1), 0)) AS last
-                    FROM json_each(?1) f";
-        for row in batch.rows(sql(look).bind(to_json(flows)?)).await? {
+        for row in batch.rows(sql(LAST_TURNS).bind(to_json(flows)?)).await? {
             let row = Reader::new(&row, "the turns of the queue");
             last.insert((row.text("flow")?, row.number("priority")?), row.number("last")?);
         }

@@ -96,12 +96,7 @@ impl Seen {
     }
 
     async fn load_tasks(&mut self, batch: &mut Batch<'_>, asked: &[(i64, i64)]) -> Result<(), StoreError> {
-        let look =
-            "SELECT t.task, t.job, t.task & 4294967295 AS idx, j.id AS job_id, t.state, t.fence, t.attempts, t.flow,
-                           c.value ->> 1 AS asked, a.number AS attempt, a.state AS attempt_state
-                    FROM json_each(?1) c JOIN task t ON t.task = c.value ->> 0 JOIN job j ON j.number = t.job
-                    LEFT JOIN attempt a ON a.task = t.task AND a.fence = c.value ->> 1";
-        for row in batch.rows(sql(look).bind(to_json(asked)?)).await? {
+        for row in batch.rows(sql(LOOK).bind(to_json(asked)?)).await? {
             self.take(&row)?;
         }
         Ok(())
@@ -328,6 +323,12 @@ impl Effects {
         heads.save(batch).await
     }
 }
+
+pub(super) const LOOK: &str =
+    "SELECT t.task, t.job, t.task & 4294967295 AS idx, j.id AS job_id, t.state, t.fence, t.attempts, t.flow,
+                           c.value ->> 1 AS asked, a.number AS attempt, a.state AS attempt_state
+                    FROM json_each(?1) c JOIN task t ON t.task = c.value ->> 0 JOIN job j ON j.number = t.job
+                    LEFT JOIN attempt a ON a.task = t.task AND a.fence = c.value ->> 1";
 
 const WRITE_ENDS: &str =
     "UPDATE task SET state = c.state, fence = fence + c.raise, counted = c.counted, lost = c.lost, deaths = c.deaths,
