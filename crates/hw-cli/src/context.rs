@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hw_api::{ExitCode, Problem};
+use hw_api::ExitCode;
 
 use crate::args::{Global, is_url};
 use crate::client::Client;
@@ -24,7 +24,7 @@ pub(crate) struct Context {
     pub(crate) console: Console,
     pub(crate) interrupts: Interrupts,
     pub(crate) local: LocalOptions,
-    /// The data folder as a follow-up command has to name it: ` --data-dir DIR`, or nothing for the default.
+    /// Data folder and server as a follow-up command has to name them: ` --data-dir DIR`, or nothing for the default.
     pub(crate) follow_up_options: String,
 }
 
@@ -46,10 +46,7 @@ impl Context {
             .data_dir
             .clone()
             .or_else(|| variable("HEADWATER_DATA_DIR").map(PathBuf::from));
-        let follow_up_options = match (&global.data_dir, &data_dir) {
-            (Some(given), _) => format!(" --data-dir {}", quoted(&given.to_string_lossy())),
-            (None, _) => String::new(),
-        };
+        let follow_up_options = follow_up_options(global);
         let local = LocalOptions {
             data_dir: absolute(&folder, data_dir.as_deref().unwrap_or(Path::new(".headwater"))),
             config: config_source(global, &folder),
@@ -108,6 +105,19 @@ impl Context {
     }
 }
 
+/// What was given as a flag has to be given again; what stands in the environment still does.
+fn follow_up_options(global: &Global) -> String {
+    let data_dir = global
+        .data_dir
+        .as_ref()
+        .map(|folder| folder.to_string_lossy().into_owned());
+    let options = [("--data-dir", data_dir), ("--server", global.server.clone())];
+    let given = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    given
+        .map(|(name, value)| format!(" {name} {}", quoted(&value)))
+        .collect()
+}
+
 /// `path` below `folder`, without `.` parts; `..` stays, as links make it mean what only the system knows.
 fn absolute(folder: &Path, path: &Path) -> PathBuf {
     let joined = folder.join(path);
@@ -161,9 +171,4 @@ pub(crate) fn quoted(text: &str) -> String {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
-}
-
-/// Whether a verb has findings for an answer: the problem is its document.
-pub(crate) fn is_findings(problem: &Problem) -> bool {
-    problem.exit_code() == ExitCode::BadInput && !problem.errors.is_empty()
 }

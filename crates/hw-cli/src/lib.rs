@@ -31,7 +31,7 @@ mod style;
 mod surroundings;
 mod terminal;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod transport;
 mod verbs;
 

@@ -92,16 +92,23 @@ impl Progress {
     fn text(&self, elapsed: Duration) -> String {
         let waiting = ProgressDocument::default();
         let document = self.newest.as_ref().unwrap_or(&waiting);
-        let bar = matches!(self.mode, Mode::Bar(_)).then(|| bar(tasks_done(document), self.unicode));
-        let figures = figures_of(document, elapsed);
-        let parts = [bar.flatten(), Some(self.title.clone())].into_iter().flatten();
-        parts.chain(figures).collect::<Vec<_>>().join(" · ")
+        let bar = match self.mode {
+            Mode::Bar(_) => bar(tasks_done(document), self.unicode),
+            Mode::Hidden | Mode::Lines { .. } => None,
+        };
+        let head = bar
+            .into_iter()
+            .chain([self.title.clone()])
+            .collect::<Vec<_>>()
+            .join(" ");
+        let parts = [head].into_iter().chain(figures_of(document, elapsed));
+        parts.collect::<Vec<_>>().join(" · ")
     }
 }
 
 fn new_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(120));
@@ -116,14 +123,17 @@ fn bar((done, all): (u64, u64), unicode: bool) -> Option<String> {
     Some(format!("[{:<width$}]", mark.repeat(count), width = BAR_WIDTH as usize))
 }
 
-/// `3/8 tasks`, `1,204 rows`, `3.4 MB`, `12.3 MB/s`, `about 5.00 s left`; each as far as it is known.
+/// `3/8 tasks`, `1,204 rows`, `3.4 MB`, `12.3 MB/s`, `about 5 s left`; each as far as it is known.
 fn figures_of(document: &ProgressDocument, elapsed: Duration) -> Vec<String> {
     let (done, all) = tasks_done(document);
     let seconds = elapsed.as_secs_f64();
     let rate = |bytes: u64| format!("{}/s", figures::bytes((bytes as f64 / seconds) as u64));
     let left = |done: u64, all: u64| {
-        let left = seconds * (all - done) as f64 / done as f64;
-        format!("about {} left", figures::seconds(left))
+        let left = (seconds * (all - done) as f64 / done as f64).ceil();
+        match left {
+            ..60.0 => format!("about {left} s left"),
+            _ => format!("about {} left", figures::seconds(left)),
+        }
     };
     let what = document.message.as_deref().unwrap_or(&document.stage);
     let known = [

@@ -7,7 +7,7 @@ use hw_api::ProgressDocument;
 use serde_json::json;
 
 use super::{bar, figures_of};
-use crate::testing::{Piece, Reply, Scene, job};
+use crate::tests::{Piece, Reply, Scene, job};
 
 fn document(value: serde_json::Value) -> ProgressDocument {
     serde_json::from_value(value).unwrap()
@@ -21,7 +21,7 @@ fn figures_are_shown_as_far_as_they_are_known() {
     assert_eq!(show(reading.clone(), 0.5), "reading · 4/8 tasks · 1,204 rows · 3.4 MB");
     assert_eq!(
         show(reading, 10.0),
-        "reading · 4/8 tasks · 1,204 rows · 3.4 MB · 340.0 kB/s · about 10.00 s left"
+        "reading · 4/8 tasks · 1,204 rows · 3.4 MB · 340.0 kB/s · about 10 s left"
     );
     assert_eq!(
         show(
@@ -65,12 +65,12 @@ fn slow(words: &[&str]) -> String {
 #[test]
 fn without_a_terminal_a_line_now_and_then() {
     expect![[r#"
-        funnel over t · reading · 2/4 tasks · about 11.00 s left
+        funnel over t · reading · 2/4 tasks · about 11 s left
     "#]]
     .assert_eq(&slow(&[]));
     expect![[r#"
-        funnel over t · reading · 1/4 tasks · about 18.00 s left
-        funnel over t · reading · 2/4 tasks · about 11.00 s left
+        funnel over t · reading · 1/4 tasks · about 18 s left
+        funnel over t · reading · 2/4 tasks · about 11 s left
     "#]]
     .assert_eq(&slow(&["--progress"]));
     assert_eq!(slow(&["--format", "json"]), "");

@@ -10,7 +10,7 @@ use super::highlight::{FUNCTIONS, KEYWORDS, Kind, pieces};
 use super::interactive::private_file;
 use super::names::Known;
 use super::statements::{Statements, is_complete};
-use crate::testing::{Piece, Reply, Scene};
+use crate::tests::{Piece, Reply, Scene};
 
 fn cut(text: &str) -> Vec<(usize, String)> {
     let mut statements = Statements::default();

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::testing::{FakeRouter, Piece, Played, Reply, Scene};
+use crate::tests::{FakeRouter, Piece, Played, Reply, Scene};
 
 async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: FakeRouter) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {

@@ -12,13 +12,13 @@ use crate::render::text::printable;
 use crate::verbs::lists::{Range, document, list};
 
 pub(crate) async fn list_workers(context: &mut Context) -> Ended {
-    list::<WorkerDocument>(context, || Call::get(&["workers"]), Range::default()).await?;
+    list::<WorkerDocument>(context, || Call::get(&["workers"]), Range::WHOLE).await?;
     Ok(ExitCode::Done)
 }
 
 pub(crate) async fn token(context: &mut Context, verb: TokenVerb) -> Ended {
     match verb {
-        TokenVerb::List => list::<TokenDocument>(context, || Call::get(&["tokens"]), Range::default()).await?,
+        TokenVerb::List => list::<TokenDocument>(context, || Call::get(&["tokens"]), Range::WHOLE).await?,
         TokenVerb::Create { name, role, expires } => {
             let request = TokenRequest {
                 name,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::args::{ConfigVerb, Format};
 use crate::client::{Call, Document};
 use crate::console::Answer;
-use crate::context::{Context, Ended, is_findings};
+use crate::context::{Context, Ended};
 use crate::failure::{ClientError, Ending, Failure};
 use crate::render::diagnostic;
 use crate::render::figures::{bytes, counted};
@@ -90,7 +90,7 @@ fn check(context: &mut Context) -> Ended {
         }
         Err(problem) => problem,
     };
-    if !is_findings(&problem) && problem.exit_code() != ExitCode::BadInput {
+    if problem.exit_code() != ExitCode::BadInput {
         return Err(problem.into());
     }
     show_checked(

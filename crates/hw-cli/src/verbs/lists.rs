@@ -23,6 +23,17 @@ const SHOWN: u32 = 50;
 pub(crate) struct Range<'a> {
     pub(crate) limit: Option<u32>,
     pub(crate) page: Option<&'a str>,
+    /// The list is short and has no limit to be asked for.
+    pub(crate) whole: bool,
+}
+
+impl Range<'static> {
+    /// A list that comes as a whole.
+    pub(crate) const WHOLE: Self = Self {
+        limit: None,
+        page: None,
+        whole: true,
+    };
 }
 
 /// A page as the server sends it; the items stay as they came.
@@ -48,7 +59,7 @@ pub(crate) async fn list<T: Listed>(
         let document = context.client.document(call).await?;
         return context.console.line(pretty(&document.text));
     }
-    let for_people = format == Format::Table && context.console.output_is_terminal;
+    let for_people = format == Format::Table && context.console.output_is_terminal && !range.whole;
     let limit = range.limit.or((for_people && !context.console.quiet).then_some(SHOWN));
     let mut printer = ListPrinter::<T>::new(format);
     let mut left = limit;

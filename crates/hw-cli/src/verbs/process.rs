@@ -25,11 +25,13 @@ pub(crate) async fn up(context: &mut Context, args: UpArgs) -> Ended {
     let serving = program.up(options);
     tokio::pin!(serving);
     tokio::select! {
+        // In this order, so that a server which stops at once is announced all the same.
+        biased;
+        Ok(document) = receiver => announce(context, &document),
         ended = &mut serving => {
             ended?;
             return Ok(ExitCode::Done);
         }
-        Ok(document) = receiver => announce(context, &document),
     }
     serving.await?;
     context.console.note("stopped");

@@ -52,6 +52,7 @@ impl Page {
         Range {
             limit: self.limit,
             page: self.page.as_deref(),
+            whole: false,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::verbs::lists::{Range, document, list};
 pub(crate) async fn run(context: &mut Context, verb: TaskVerb) -> Ended {
     match verb {
         TaskVerb::List { job } => {
-            list::<TaskDocument>(context, || Call::get(&["jobs", &job, "tasks"]), Range::default()).await?;
+            list::<TaskDocument>(context, || Call::get(&["jobs", &job, "tasks"]), Range::WHOLE).await?;
         }
         TaskVerb::Show { task } => show(context, Call::get(&path(&task, &task.index.to_string(), &[]))).await?,
         TaskVerb::Explain { task } => explain(context, &task).await?,

@@ -1,7 +1,7 @@
 use expect_test::expect;
 use serde_json::json;
 
-use crate::testing::{Piece, Reply, Scene, job, stream};
+use crate::tests::{Piece, Reply, Scene, job, stream};
 
 #[test]
 fn headwater_alone_is_friendly() {
@@ -67,9 +67,9 @@ fn worker_is_the_programs_business() {
     let worker = json!({"id": "w1", "host": "box", "pid": 12, "version": "0.1.0", "slots": 4, "running": 1});
     let scene = Scene::new()
         .terminal()
-        .route("GET /workers?limit=50", [Reply::json(&json!({"items": [worker]}))]);
+        .route("GET /workers", [Reply::json(&json!({"items": [worker]}))]);
     expect![[r#"
-        > GET /workers?limit=50
+        > GET /workers
         ␛[1mworker␛[0m  ␛[1mhost␛[0m  ␛[1mpid␛[0m  ␛[1mversion␛[0m  ␛[1mrunning␛[0m  ␛[1mslots␛[0m  ␛[1mlabels␛[0m  ␛[1mstate␛[0m
         w1      box    12  0.1.0          1      4  ␛[2m-     ␛[0m  taking tasks
         exit 0

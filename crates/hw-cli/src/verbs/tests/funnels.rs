@@ -1,7 +1,7 @@
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use crate::testing::{Piece, Reply, Scene, job, stream};
+use crate::tests::{Piece, Reply, Scene, job, stream};
 
 const QUERY: &str = r#"{"funnel":{"sequence":[{"filter":["event","==","view"]},{"filters":[{"column":"event","op":"==","value":"buy"},{"column":"price","op":">","value":10}]},{"filter":["event","==","refund"],"rowFound":false}]}}"#;
 

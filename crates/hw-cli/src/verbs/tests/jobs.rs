@@ -4,7 +4,7 @@ use expect_test::expect;
 use hw_api::Problem;
 use serde_json::{Value, json};
 
-use crate::testing::{Piece, Reply, Scene, job};
+use crate::tests::{Piece, Reply, Scene, job};
 
 fn in_state(state: &str) -> Value {
     let mut job = job("funnel", json!(null));
@@ -265,14 +265,14 @@ fn tasks() {
         Scene::new()
             .terminal()
             .width(160)
-            .route("GET /jobs/aaaa/tasks?limit=50", [Reply::json(&json!({"items": [task]}))])
+            .route("GET /jobs/aaaa/tasks", [Reply::json(&json!({"items": [task]}))])
             .route("GET /jobs/aaaa/tasks/1", [Reply::json(&task)])
             .route("POST /jobs/aaaa/tasks/1/requeue", [Reply::json(&task)])
             .route("POST /jobs/aaaa/tasks/1/cancel", [Reply::json(&task)])
             .route("GET /jobs/aaaa/tasks/1/explain", [Reply::json(&json!({"id": "0198c7a2-aaaa/1", "state": "waiting", "reasons": ["waits for task 0", "back-off until 08:43"]}))])
     };
     expect![[r#"
-        > GET /jobs/aaaa/tasks?limit=50
+        > GET /jobs/aaaa/tasks
         ␛[1mtask           ␛[0m  ␛[1mkind       ␛[0m  ␛[1mstate      ␛[0m  ␛[1mattempts␛[0m  ␛[1mworker␛[0m  ␛[1mstarted             ␛[0m  ␛[1mended␛[0m  ␛[1merror␛[0m
         0198c7a2-aaaa/1  funnel.part  ␛[1;31mquarantined␛[0m         3  w1      2026-11-21 08:42:13Z  ␛[2m-    ␛[0m  HW-J020: the worker died twice
         exit 0

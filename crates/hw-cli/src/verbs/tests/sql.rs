@@ -7,7 +7,7 @@ use expect_test::expect;
 use hw_api::Problem;
 use serde_json::json;
 
-use crate::testing::{Piece, Reply, Scene};
+use crate::tests::{Piece, Reply, Scene};
 
 fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.clone()));

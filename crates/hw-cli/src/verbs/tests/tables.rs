@@ -2,7 +2,7 @@ use expect_test::expect;
 use hw_api::Problem;
 use serde_json::{Value, json};
 
-use crate::testing::{Reply, Scene, job, stream};
+use crate::tests::{Reply, Scene, job, stream};
 
 fn flights() -> Value {
     json!({
