@@ -7,7 +7,7 @@ use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::Timestamp;
 
 use crate::StoreError;
-pub(crate) use plan::{NameState, PlannedChange, names_of, plan_changes, sorted_parts};
+pub(crate) use plan::{NameState, PlannedChange, check_changes, names_of, plan_changes, sorted_parts};
 
 /// When a table was last used by a job, or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ pub trait CatalogStore {
     /// [`StoreError`] if the store did not answer.
     async fn list_tables(&self) -> Result<Vec<Table>, StoreError>;
 
-    /// Notes that a job uses the tables now.
+    /// Notes that a job uses the tables now. Names without a table are passed over.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
@@ -55,7 +55,7 @@ pub trait CatalogStore {
 /// Files of the deployment's root, announced before they are written and confirmed when something refers to them.
 #[async_trait]
 pub trait FileLedger {
-    /// Announces files that are about to be written for `owner`.
+    /// Announces files that are about to be written for `owner`. One that is confirmed stays so.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
@@ -67,7 +67,7 @@ pub trait FileLedger {
     /// [`StoreError`] if the store did not answer.
     async fn confirm_files(&self, paths: &[String]) -> Result<(), StoreError>;
 
-    /// Files announced more than `grace_seconds` ago and never confirmed, and files released since, oldest first.
+    /// Files announced and never confirmed, or released, at least `grace_seconds` ago, oldest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.

@@ -41,6 +41,8 @@ macro_rules! conformance {
                     added_tasks_follow_those_that_are_there,
                     texts_are_never_interpreted,
                     large_parameters_are_kept,
+                    numbers_are_kept_to_the_last_digit,
+                    documents_are_kept_only_as_deep_as_they_can_be_read,
                 }
                 claims {
                     a_claim_leases_the_task_and_starts_the_job,

@@ -41,7 +41,8 @@ pub trait EventStore {
     /// [`StoreError`] if the store did not answer.
     async fn last_event(&self) -> Result<EventSeq, StoreError>;
 
-    /// Number of the oldest event that is still kept; readers whose cursor lies before it have missed events.
+    /// Number of the oldest event that is still kept, or that the next one will get if none is. A reader whose cursor
+    /// is smaller by more than one has missed events.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.

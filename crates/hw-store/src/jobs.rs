@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use crate::StoreError;
 pub(crate) use check::{
-    check_dependencies, check_ending, check_inline, check_page, page_token, parse_page_token, plain_id,
+    check_depth, check_ending, check_events, check_inline, check_job, check_page, check_tasks, page_token,
+    parse_page_token, plain_id,
 };
 pub(crate) use counts::move_counted;
 
@@ -328,7 +329,9 @@ pub trait JobStore {
     /// without predecessors are ready, the others wait.
     ///
     /// # Errors
-    /// [`SubmitError`]; then nothing exists.
+    /// [`SubmitError`]; then nothing exists. It is [`StoreError::Misuse`] if the id is taken, a document is nested deeper
+    /// than [`DOCUMENT_DEPTH_MAX`](crate::DOCUMENT_DEPTH_MAX), or tasks wait for each other in a circle or for a task
+    /// that does not exist.
     async fn submit_job(&self, job: NewJob) -> Result<Submission, SubmitError>;
 
     /// The job, or `None`.
@@ -346,7 +349,8 @@ pub trait JobStore {
     /// A page of jobs, newest first.
     ///
     /// # Errors
-    /// [`StoreError`] if the store did not answer or the page token is none of its own ([`StoreError::Misuse`]).
+    /// [`StoreError`] if the store did not answer, the page token is none of its own or the limit out of range
+    /// ([`StoreError::Misuse`]).
     async fn list_jobs(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobRecord>, StoreError>;
 
     /// All tasks of a job by index; empty for an unknown job.
@@ -387,6 +391,7 @@ pub trait JobStore {
 
     /// Ends a job: its state, result, catalog changes, confirmed files, event `job.ended` and the table events, and the
     /// withdrawal of its open tasks (state `cancelled`, fence raised, running attempts `cancelled`) in one transaction.
+    /// The store sets the version of a table that is put, its time, and its origin where it names none.
     ///
     /// # Errors
     /// [`JobChangeError`]; then nothing changed.

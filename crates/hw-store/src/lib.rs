@@ -36,7 +36,7 @@ pub use jobs::{
     AddTasks, AttemptRecord, EndJob, IdempotencyKey, JobChangeError, JobFilter, JobRecord, JobStore, NewJob, Page,
     PageRequest, Submission, SubmitError, TaskRecord,
 };
-pub use limits::{GROUP_COMMIT_MAX, PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX};
+pub use limits::{DOCUMENT_DEPTH_MAX, GROUP_COMMIT_MAX, PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX};
 pub use memory::MemoryStore;
 pub use queue::{
     ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, Slot, TaskChange, TaskChanged, Verdict,

@@ -43,3 +43,9 @@ pub(crate) const BUSY_RETRY_PAUSE: Duration = Duration::from_millis(1);
 
 /// How long SQLite itself waits for a lock, before the writer asks again.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(2);
+
+/// Longest time that a store takes to have passed while its host was off.
+pub(crate) const ABSENCE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Levels of lists and objects in a document. Deeper ones could be written, but not read again.
+pub const DOCUMENT_DEPTH_MAX: usize = 100;

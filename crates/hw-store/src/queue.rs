@@ -6,13 +6,13 @@
 //!    │◀─── task, fence 7 ──── lease until t+15 s                   │
 //!    │  heartbeat (5 s) ────▶ lease until t+20 s                   │
 //!    ┊ (paused or cut off)    lease runs out                       │
-//!    ┊                        ◀──────────── change_tasks(fence 7) ─┤ running → ready, attempt lost
-//!    │                        another worker claims: fence 8       │
+//!    ┊                        ◀──────────── change_tasks(fence 7) ─┤ running → ready, attempt lost, fence 8
+//!    │                        another worker claims: fence 9       │
 //!    │  change_tasks(7) ────▶ refused: late; nothing changes       │
 //! ```
 //!
-//! A fence is raised by one at each claim, and whenever a running task is taken from its worker; a report under another
-//! fence than the newest is recorded as `late` and changes nothing.
+//! A fence is raised by one at each claim, and whenever a running task is taken from its worker (lost, preempted, or
+//! withdrawn with its job); a report under another fence than the newest is recorded as `late` and changes nothing.
 
 mod lane;
 mod report;
@@ -142,7 +142,8 @@ pub struct TaskChanged {
 /// Why a change of a task was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeRefused {
-    /// The fence is over. The attempt was recorded as late.
+    /// The fence is over, or the attempt ended otherwise. An attempt that was taken from its worker is recorded as late,
+    /// with an event, once; one that ended by its worker's own report keeps that end.
     #[error("the report on task {task} came too late: fence {fence} is over, {current} is in force")]
     Late {
         /// Which task.
@@ -174,7 +175,9 @@ pub trait QueueStore {
     /// event `task.started`; a queued job becomes running with event `job.started`.
     ///
     /// Lowest priority value first, then by turn, which is dealt round-robin over flows; only a window of the queue's
-    /// head (256) is looked at, and within it tasks whose affinity the worker holds come first. Tasks of jobs whose end
+    /// head ([`QUEUE_WINDOW`](crate::QUEUE_WINDOW)) is looked at, and within it tasks whose affinity the worker holds
+    /// come first. Tasks that the worker may not take at all (another owner, kind, format or label, a need for
+    /// accelerators or counters) take no place in its window; those too large for its room do. Tasks of jobs whose end
     /// was asked for are not claimed. Possibly none.
     ///
     /// # Errors
@@ -183,8 +186,9 @@ pub trait QueueStore {
     /// Cancel-safe: a dropped future leaves either no lease or leases that expire by themselves.
     async fn claim_tasks(&self, claim: &Claim) -> Result<Vec<ClaimedTask>, StoreError>;
 
-    /// Extends the leases of the tasks that the worker still has; one statement for all of them. The verdicts come in
-    /// the order of `held`.
+    /// Extends the leases of the tasks that the worker still has, also of those to be cancelled; one statement for all
+    /// of them. A lease that ran out can be extended until somebody takes the task away, but not one of a worker whose
+    /// session was ended. The verdicts come in the order of `held`.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
@@ -195,11 +199,13 @@ pub trait QueueStore {
         lease: Duration,
     ) -> Result<Vec<Verdict>, StoreError>;
 
-    /// Ends attempts. Each change succeeds or is refused by itself, in the order given. A settled task makes the tasks
-    /// that waited only for it ready, with an event.
+    /// Ends attempts. Each change succeeds or is refused by itself, in the order given. A succeeded task makes the tasks
+    /// that waited only for it ready, with one event per job at the end. A report that is repeated, because the answer to
+    /// the first one was lost, succeeds again and changes nothing.
     ///
     /// # Errors
-    /// [`StoreError`] if the store did not answer; then none took effect.
+    /// [`StoreError`] if the store did not answer, or an inline outcome is too large or too deep
+    /// ([`StoreError::Misuse`]); then none took effect.
     async fn change_tasks(
         &self,
         changes: Vec<TaskChange>,
@@ -211,7 +217,7 @@ pub trait QueueStore {
     /// [`StoreError`] if the store did not answer.
     async fn expired_tasks(&self, limit: u32) -> Result<Vec<TaskRecord>, StoreError>;
 
-    /// Makes up to `limit` tasks ready whose pause is over, with one event; returns how long until the next pause is
+    /// Makes up to `limit` tasks ready whose pause is over, with one event per job; returns how long until the next pause is
     /// over, if any task waits.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ pub(crate) fn unknown_session(worker: &WorkerRecord) -> StoreError {
 /// Who uses the store.
 #[async_trait]
 pub trait SessionStore {
-    /// Adds a process.
+    /// Adds a process. One that is there already is told anew and its lease begins again.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
@@ -122,7 +122,7 @@ pub trait SessionStore {
     /// Adds or replaces a worker, with event `worker.joined` for a new one.
     ///
     /// # Errors
-    /// [`StoreError`] if the store did not answer.
+    /// [`StoreError`] if the store did not answer, or the worker's session is not there ([`StoreError::Misuse`]).
     async fn put_worker(&self, worker: WorkerRecord) -> Result<(), StoreError>;
 
     /// All workers by id.

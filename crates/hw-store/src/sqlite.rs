@@ -107,7 +107,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     wakes: channel::Sender<EventSeq>,
-    poll: tokio::task::JoinHandle<()>,
+    watch: watch::Watch,
 }
 
 impl SqliteStore {
@@ -131,7 +131,7 @@ impl SqliteStore {
 
     /// Ends what is under way and closes the file; later calls fail as unreachable.
     pub async fn close(&self) {
-        self.poll.abort();
+        self.watch.stop().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -150,12 +150,6 @@ impl SqliteStore {
 
     async fn change<C: Change>(&self, change: C) -> Result<C::Answer, C::Refusal> {
         self.writer.make(change).await
-    }
-}
-
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        self.poll.abort();
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::{CatalogChange, JobId, Timestamp};
 
-use crate::JobChangeError;
+use crate::jobs::check_depth;
+use crate::{JobChangeError, StoreError};
 
 /// What a name stands for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,19 @@ pub(crate) fn names_of(changes: &[CatalogChange]) -> Vec<&TableName> {
             CatalogChange::Drop { name, .. } => name,
         })
         .collect()
+}
+
+/// Refuses tables that could not be read again.
+pub(crate) fn check_changes(changes: &[CatalogChange]) -> Result<(), StoreError> {
+    for change in changes {
+        if let CatalogChange::Put { table, .. } = change {
+            let what = || format!("the description of table `{}`", table.name);
+            let document = serde_json::to_value(table.as_ref());
+            let document = document.map_err(|error| StoreError::Misuse(format!("{}: {error}", what())))?;
+            check_depth(&document, what)?;
+        }
+    }
+    Ok(())
 }
 
 /// Plans the changes one after the other upon what the names stand for now; a conflict of one refuses all. The tables

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     Setting, UNFINISHED_MAX, after, ending, job_id, keyed, new_job, of_flow, result, session, spec, table_name,
 };
-use crate::{AddTasks, NewJob, StoreError, Submission, SubmitError};
+use crate::{AddTasks, DOCUMENT_DEPTH_MAX, NewJob, StoreError, Submission, SubmitError};
 
 pub(crate) async fn a_new_job_is_queued_and_its_tasks_are_ready(s: &Setting) {
     s.submit(new_job(1, vec![spec(), after(&[0]), spec()])).await;
@@ -219,4 +219,63 @@ pub(crate) async fn large_parameters_are_kept(s: &Setting) {
     job.params = json!({ "query": text });
     s.submit(job.clone()).await;
     assert_eq!(s.job(1).await.params, job.params);
+}
+
+fn nested(levels: usize) -> serde_json::Value {
+    (1..levels).fold(json!([]), |inner, _| json!([inner]))
+}
+
+pub(crate) async fn documents_are_kept_only_as_deep_as_they_can_be_read(s: &Setting) {
+    let deep = |params| NewJob {
+        params,
+        ..new_job(1, vec![spec()])
+    };
+    let mut deep_task = spec();
+    deep_task.params = nested(DOCUMENT_DEPTH_MAX + 1);
+    for job in [
+        deep(nested(DOCUMENT_DEPTH_MAX + 1)),
+        deep(nested(1_000)),
+        new_job(1, vec![deep_task]),
+    ] {
+        let refused = s.store.submit_job(job).await;
+        let misuse = matches!(refused, Err(SubmitError::Store(StoreError::Misuse(_))));
+        assert!(misuse, "{refused:?}");
+    }
+    s.submit(deep(nested(DOCUMENT_DEPTH_MAX))).await;
+    assert_eq!(s.job(1).await.params, nested(DOCUMENT_DEPTH_MAX));
+    let claimed = s.claim_one("w").await;
+    for levels in [DOCUMENT_DEPTH_MAX, DOCUMENT_DEPTH_MAX + 1] {
+        let report = crate::TaskChange {
+            ending: hw_job::Ending::Succeeded(hw_job::StoredDocument::Inline(nested(levels))),
+            ..super::done(&claimed)
+        };
+        let answer = s.store.change_tasks(vec![report]).await;
+        assert_eq!(answer.is_ok(), levels == DOCUMENT_DEPTH_MAX);
+    }
+    assert!(s.task(1, 0).await.outcome.is_some());
+}
+
+pub(crate) async fn numbers_are_kept_to_the_last_digit(s: &Setting) {
+    let numbers = json!([
+        u64::MAX,
+        i64::MIN,
+        0.1,
+        0.1 + 0.2,
+        1.0,
+        -0.0,
+        5e-324,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        123_456_789.123_456_78,
+        9_007_199_254_740_993_i64,
+        2.225_073_858_507_201e-308,
+        1.797_693_134_862_315_4e308,
+        8.988_465_674_311_58e307,
+    ]);
+    s.submit(NewJob {
+        params: numbers.clone(),
+        ..new_job(1, Vec::new())
+    })
+    .await;
+    assert_eq!(s.job(1).await.params.to_string(), numbers.to_string());
 }

@@ -2,17 +2,57 @@
 
 use std::collections::BTreeMap;
 
-use hw_job::{JobEnding, JobId, StoredDocument, TaskSpec};
+use hw_job::{JobEnding, JobId, NewEvent, StoredDocument, TaskSpec};
+use serde_json::Value;
 
-use super::PageRequest;
+use super::{NewJob, PageRequest};
 use crate::StoreError;
-use crate::limits::PAGE_ITEMS_MAX;
+use crate::limits::{DOCUMENT_DEPTH_MAX, PAGE_ITEMS_MAX};
+
+/// Refuses a document that is nested too deeply to be read again.
+pub(crate) fn check_depth(document: &Value, what: impl Fn() -> String) -> Result<(), StoreError> {
+    let mut left = vec![(document, 1)];
+    while let Some((value, depth)) = left.pop() {
+        if depth > DOCUMENT_DEPTH_MAX {
+            let fault = format!("{} is nested deeper than {DOCUMENT_DEPTH_MAX} levels", what());
+            return Err(StoreError::Misuse(fault));
+        }
+        match value {
+            Value::Array(items) => left.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Object(members) => left.extend(members.values().map(|member| (member, depth + 1))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a job that could not be read again, or would never end.
+pub(crate) fn check_job(job: &NewJob) -> Result<(), StoreError> {
+    check_depth(&job.params, || format!("the parameters of job {}", job.id))?;
+    check_depth(&job.expanded, || format!("the expanded parameters of job {}", job.id))?;
+    check_tasks(job.id, 0, &job.tasks)
+}
+
+/// Refuses tasks that could not be read again, or would never be ready.
+pub(crate) fn check_tasks(job: JobId, first_index: u32, tasks: &[TaskSpec]) -> Result<(), StoreError> {
+    for (index, spec) in (first_index..).zip(tasks) {
+        check_depth(&spec.params, || format!("the parameters of task {job}/{index}"))?;
+    }
+    check_dependencies(job, first_index, tasks)
+}
+
+/// Refuses events that could not be read again.
+pub(crate) fn check_events(events: &[NewEvent]) -> Result<(), StoreError> {
+    let check = |event: &NewEvent| check_depth(&event.data, || format!("the data of an event of `{}`", event.subject));
+    events.iter().try_for_each(check)
+}
 
 /// Refuses an inline document that should have been a file.
 pub(crate) fn check_inline(document: &StoredDocument, what: impl Fn() -> String) -> Result<(), StoreError> {
     let StoredDocument::Inline(value) = document else {
         return Ok(());
     };
+    check_depth(value, &what)?;
     let bytes = serde_json::to_vec(value).map_or(usize::MAX, |text| text.len());
     if bytes <= StoredDocument::INLINE_BYTES_MAX {
         return Ok(());
@@ -33,7 +73,7 @@ pub(crate) fn check_ending(job: JobId, ending: &JobEnding) -> Result<(), StoreEr
 }
 
 /// Refuses tasks that wait for tasks that do not exist, or for each other in a circle: such a job would never end.
-pub(crate) fn check_dependencies(job: JobId, first_index: u32, tasks: &[TaskSpec]) -> Result<(), StoreError> {
+fn check_dependencies(job: JobId, first_index: u32, tasks: &[TaskSpec]) -> Result<(), StoreError> {
     let specs: BTreeMap<u32, &TaskSpec> = (first_index..).zip(tasks).collect();
     let mut unmet = BTreeMap::new();
     let mut dependents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();

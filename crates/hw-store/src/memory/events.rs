@@ -7,6 +7,7 @@ use hw_job::{Event, EventSeq, NewEvent};
 use tokio::sync::watch;
 
 use super::MemoryStore;
+use crate::jobs::check_events;
 use crate::{EventFilter, EventStore, StoreError};
 
 #[async_trait]
@@ -36,6 +37,7 @@ impl EventStore for MemoryStore {
     }
 
     async fn append_events(&self, events: Vec<NewEvent>) -> Result<EventSeq, StoreError> {
+        check_events(&events)?;
         self.write(|state, _, now| {
             let seq = state.append(events, now);
             self.wakes.send_replace(seq);

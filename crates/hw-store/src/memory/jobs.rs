@@ -7,8 +7,10 @@ use hw_job::{AttemptState, Fence, JobEnding, JobId, JobState, Progress, SessionI
 
 use super::state::{JobEntry, State};
 use super::{MemoryStore, Now};
-use crate::catalog::{names_of, plan_changes};
-use crate::jobs::{JobFilter, check_dependencies, check_ending, check_page, page_token, parse_page_token, plain_id};
+use crate::catalog::{check_changes, names_of, plan_changes};
+use crate::jobs::{
+    JobFilter, check_ending, check_job, check_page, check_tasks, page_token, parse_page_token, plain_id,
+};
 use crate::{
     AddTasks, AttemptRecord, EndJob, JobChangeError, JobRecord, JobStore, NewJob, Page, PageRequest, StoreError,
     Submission, SubmitError, TaskRecord,
@@ -17,7 +19,7 @@ use crate::{
 #[async_trait]
 impl JobStore for MemoryStore {
     async fn submit_job(&self, job: NewJob) -> Result<Submission, SubmitError> {
-        check_dependencies(job.id, 0, &job.tasks)?;
+        check_job(&job)?;
         let limit = self.unfinished_jobs_max;
         self.write(|state, journal, now| {
             if let Some(known) = state.known_submission(&job)? {
@@ -113,7 +115,7 @@ impl JobStore for MemoryStore {
                     found,
                 });
             }
-            check_dependencies(add.job, found, &add.tasks)?;
+            check_tasks(add.job, found, &add.tasks)?;
             state.add_tasks(add.job, add.tasks, journal, now);
             Ok(())
         })
@@ -132,6 +134,7 @@ impl JobStore for MemoryStore {
 
     async fn end_job(&self, end: EndJob) -> Result<(), JobChangeError> {
         check_ending(end.job, &end.ending)?;
+        check_changes(&end.changes)?;
         self.write(|state, journal, now| {
             let kind = state.unsettled(end.job)?.record.kind.clone();
             let names = names_of(&end.changes)

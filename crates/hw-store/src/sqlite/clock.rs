@@ -7,7 +7,9 @@ use sqlx::SqliteConnection;
 
 use super::fault::fault;
 use super::row::Reader;
+use super::writer::{Batch, sql};
 use crate::StoreError;
+use crate::limits::ABSENCE_MAX;
 
 /// An instant: on the wall, and on the store's clock.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +82,8 @@ pub(super) async fn settle_epoch(
 }
 
 fn epoch_after(last: Now, clock: &dyn Clock) -> Epoch {
-    let passed = clock.wall().0.saturating_sub(last.wall.0).max(0);
+    // A host may start with a wall clock that is years off: that must not age everything by years.
+    let passed = clock.wall().0.saturating_sub(last.wall.0).clamp(0, micros(ABSENCE_MAX));
     let now = last.elapsed.saturating_add(passed);
     Epoch {
         ahead: now.saturating_sub(i64::try_from(clock.elapsed().0).unwrap_or(i64::MAX)),
@@ -110,18 +113,31 @@ async fn save_epoch(connection: &mut SqliteConnection, boot_id: &str, epoch: Epo
     Ok(())
 }
 
-/// The latest instant that the store holds, from its newest event.
+/// The latest instant that the store holds: of its newest event, or of the last time that events were forgotten.
 async fn last_written(connection: &mut SqliteConnection) -> Result<Option<Now>, StoreError> {
-    let row = sqlx::query("SELECT at, elapsed FROM event ORDER BY seq DESC LIMIT 1")
+    let latest = "SELECT at, elapsed FROM (SELECT at, elapsed FROM event ORDER BY seq DESC LIMIT 1)
+                  UNION ALL
+                  SELECT m.value ->> 0, m.value ->> 1 FROM meta m WHERE m.name = 'clock_mark'
+                  ORDER BY elapsed DESC LIMIT 1";
+    let row = sqlx::query(latest)
         .fetch_optional(connection)
         .await
         .map_err(|error| fault(&error))?;
     let Some(row) = row else { return Ok(None) };
-    let row = Reader::new(&row, "the newest event");
+    let row = Reader::new(&row, "the store's clock");
     Ok(Some(Now {
         wall: row.timestamp("at")?,
         elapsed: row.value("elapsed")?,
     }))
+}
+
+/// Marks the instant, so that it is known when no event tells of it any more.
+pub(super) async fn mark_clock(batch: &mut Batch<'_>) -> Result<(), StoreError> {
+    let mark = sql("INSERT OR REPLACE INTO meta (name, value) VALUES ('clock_mark', json_array(?1, ?2))")
+        .bind(batch.now.wall.0)
+        .bind(batch.now.elapsed);
+    batch.write(mark).await?;
+    Ok(())
 }
 
 async fn expire_all(connection: &mut SqliteConnection, now: i64) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use super::fault::fault;
 use super::row::Reader;
 use super::writer::{Batch, Change, sql};
 use super::{SqliteStore, stored, to_json};
+use crate::jobs::check_events;
 use crate::{EventFilter, EventStore, StoreError};
 
 #[async_trait]
@@ -43,6 +44,7 @@ impl EventStore for SqliteStore {
     }
 
     async fn append_events(&self, events: Vec<NewEvent>) -> Result<EventSeq, StoreError> {
+        check_events(&events)?;
         self.change(Append(events)).await
     }
 

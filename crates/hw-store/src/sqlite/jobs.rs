@@ -12,7 +12,8 @@ use super::events::id_text;
 use super::row::Reader;
 use super::writer::{Batch, Change, sql};
 use super::{SqliteStore, to_json};
-use crate::jobs::{JobFilter, check_dependencies, check_ending, check_page, page_token, parse_page_token, plain_id};
+use crate::catalog::check_changes;
+use crate::jobs::{JobFilter, check_ending, check_job, check_page, page_token, parse_page_token, plain_id};
 use crate::{
     AddTasks, AttemptRecord, EndJob, JobChangeError, JobRecord, JobStore, NewJob, Page, PageRequest, StoreError,
     Submission, SubmitError, TaskRecord,
@@ -24,7 +25,7 @@ use record::{read_attempt, read_job};
 #[async_trait]
 impl JobStore for SqliteStore {
     async fn submit_job(&self, job: NewJob) -> Result<Submission, SubmitError> {
-        check_dependencies(job.id, 0, &job.tasks)?;
+        check_job(&job)?;
         self.change(submit::Submit::new(job, self.unfinished_jobs_max)?).await
     }
 
@@ -109,6 +110,7 @@ impl JobStore for SqliteStore {
 
     async fn end_job(&self, end: EndJob) -> Result<(), JobChangeError> {
         check_ending(end.job, &end.ending)?;
+        check_changes(&end.changes)?;
         self.change(ending::End::new(end)?).await
     }
 

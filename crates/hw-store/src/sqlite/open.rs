@@ -10,8 +10,9 @@ use tokio::sync::watch as channel;
 use super::clock::{Epoch, settle_epoch};
 use super::fault::fault;
 use super::migrations::{check_version, migrate};
+use super::watch::Watcher;
 use super::writer::{Patience, Writer, WriterSettings};
-use super::{SqliteOptions, SqliteStore, events, watch};
+use super::{SqliteOptions, SqliteStore, events};
 use crate::StoreError;
 use crate::limits::LOCK_WAIT;
 
@@ -45,7 +46,6 @@ pub(super) async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteSt
         group_commit_max: options.group_commit_max.max(1),
         wakes: wakes.clone(),
     };
-    let poll = poll(path, &options, last, &wakes).await?;
     Ok(SqliteStore {
         path: path.to_owned(),
         clock: options.clock.clone(),
@@ -53,8 +53,8 @@ pub(super) async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteSt
         unfinished_jobs_max: options.unfinished_jobs_max,
         writer: Writer::start(settings, connection),
         readers: readers(path, &options),
+        watch: watcher(path, &options, last, &wakes).start(),
         wakes,
-        poll,
     })
 }
 
@@ -168,19 +168,13 @@ fn readers(path: &Path, options: &SqliteOptions) -> SqlitePool {
         .connect_lazy_with(reading(path, options))
 }
 
-async fn poll(
-    path: &Path,
-    options: &SqliteOptions,
-    last: EventSeq,
-    wakes: &channel::Sender<EventSeq>,
-) -> Result<tokio::task::JoinHandle<()>, StoreError> {
-    let connect = reading(path, options).thread_name(|number| format!("store-watch-{number}"));
-    let watcher = watch::Watcher {
-        connect,
+/// The watch for commits of other processes.
+fn watcher(path: &Path, options: &SqliteOptions, last: EventSeq, wakes: &channel::Sender<EventSeq>) -> Watcher {
+    Watcher {
+        connect: reading(path, options).thread_name(|number| format!("store-watch-{number}")),
         pause_min: options.poll_min,
         pause_max: options.poll_max.max(options.poll_min),
         wakes: wakes.clone(),
         seen: last,
-    };
-    Ok(tokio::spawn(watcher.watch()))
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::clock::micros;
+use super::clock::{mark_clock, micros};
 use super::files::release_files;
 use super::jobs::{outcome_files, task_key};
 use super::row::Reader;
@@ -87,7 +87,11 @@ async fn prune_jobs(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreE
 async fn prune_events(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
     let drop = "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?2) AND elapsed <= ?1";
     let drop = sql(drop).bind(before(batch, keep)).bind(stored(PRUNED_EVENTS_MAX));
-    batch.write(drop).await
+    let gone = batch.write(drop).await?;
+    if gone > 0 {
+        mark_clock(batch).await?;
+    }
+    Ok(gone)
 }
 
 /// Parts of versions that are neither current nor read by an unsettled job.

@@ -236,6 +236,54 @@ fn leases_and_pauses_do_not_outlive_the_host() {
     });
 }
 
+#[test]
+fn a_wall_clock_that_is_years_off_ages_nothing_by_years() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let clock = ManualClock::new();
+        let store = open_after(&path, &clock, "boot-1").await;
+        begin_work(&store).await;
+        store.close().await;
+        clock.reboot();
+        clock.jump(70 * 365 * 24 * 3600);
+        let store = open_after(&path, &clock, "boot-2").await;
+        let days = store.load_job(job_id(1)).await.unwrap().unwrap().age.as_secs() / (24 * 3600);
+        assert_eq!(days, 30);
+        store.close().await;
+        clock.reboot();
+        clock.jump(-70 * 365 * 24 * 3600);
+        let store = open_after(&path, &clock, "boot-3").await;
+        let days = store.load_job(job_id(1)).await.unwrap().unwrap().age.as_secs() / (24 * 3600);
+        assert!(days <= 30, "{days}");
+    });
+}
+
+#[test]
+fn the_stores_clock_goes_on_though_its_events_are_forgotten() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let clock = ManualClock::new();
+        clock.pass(Duration::from_secs(500_000));
+        let store = open_after(&path, &clock, "boot-1").await;
+        begin_work(&store).await;
+        clock.pass(Duration::from_secs(1000));
+        let none = Duration::ZERO;
+        let limits = crate::Retention {
+            events: none,
+            ..crate::Retention::default()
+        };
+        assert_eq!(store.prune(&limits).await, Ok(7));
+        store.close().await;
+        clock.reboot();
+        let store = open_after(&path, &clock, "boot-2").await;
+        let age = store.load_job(job_id(1)).await.unwrap().unwrap().age;
+        assert_eq!(age, Duration::from_secs(1000));
+        assert_eq!(store.expired_tasks(9).await.unwrap().len(), 1);
+    });
+}
+
 /// Two jobs, one with a running task and a pausing one.
 async fn begin_work(store: &SqliteStore) {
     store.submit_job(new_job(1, vec![spec(); 2])).await.unwrap();

@@ -14,7 +14,7 @@ use super::super::writer::{Batch, Change, sql};
 use super::super::{stored, to_json};
 use super::record::{JobDetails, TaskDetails, task_key};
 use super::{Heads, JobHead};
-use crate::jobs::check_dependencies;
+use crate::jobs::check_tasks;
 use crate::queue::Lane;
 use crate::{AddTasks, JobChangeError, NewJob, StoreError, Submission, SubmitError};
 
@@ -202,7 +202,7 @@ impl Change for Add {
                 found: head.tasks,
             });
         }
-        check_dependencies(self.add.job, self.add.first_index, &self.add.tasks)?;
+        check_tasks(self.add.job, self.add.first_index, &self.add.tasks)?;
         let succeeded = self.tasks.succeeded_before(batch, head.number).await?;
         for (state, count) in self.tasks.counts(&succeeded).0 {
             *head.counts.0.entry(state).or_default() += count;
