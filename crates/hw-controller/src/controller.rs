@@ -431,6 +431,11 @@ impl Controller {
         if records.iter().any(|task| task.state != TaskState::Succeeded) {
             return Ok(self.correct_course(job, &records));
         }
+        if records.iter().any(|task| task.outcome.is_none()) {
+            // Retention takes outcomes of settled jobs only: while this process slept, another one ended the job.
+            self.look_anew(job);
+            return Ok(Vec::new());
+        }
         let tasks = match self.task_views(records).await {
             Ok(tasks) => tasks,
             Err(failure) => return Ok(vec![Command::End(JobEnding::Failed(failure))]),
