@@ -1,0 +1,227 @@
+//! From events to the model: each must be a step that can follow the ones before.
+
+use std::collections::BTreeSet;
+
+use hw_job::{Clock, Event, EventKind, JobId, JobState, TaskId, TaskState};
+use hw_store::EventFilter;
+use serde_json::Value;
+
+use super::model::{JobModel, News, TaskModel};
+use super::{Checker, EVENTS_MAX, answer};
+use crate::executor::Executor;
+use crate::kind::plan_number;
+use crate::violation::{Violation, demand};
+
+impl Checker {
+    /// Reads all new events into the model; returns the jobs that they tell of.
+    pub(super) fn read_events(&mut self, executor: &Executor) -> Result<BTreeSet<JobId>, Violation> {
+        let mut touched = BTreeSet::new();
+        let all = EventFilter::default();
+        loop {
+            let read = self.store.read_events(self.cursor, EVENTS_MAX, &all);
+            let events = answer(executor.now(read))?;
+            if events.is_empty() {
+                return Ok(touched);
+            }
+            for event in events {
+                demand(self.cursor < event.seq, "event numbers strictly increase", || {
+                    format!("{} after {}", event.seq, self.cursor)
+                })?;
+                self.cursor = event.seq;
+                self.log.push(event.seq);
+                self.add_to_digest(&event);
+                self.note(|| {
+                    format!(
+                        "    {} {} {} {}",
+                        event.seq,
+                        event.kind.as_str(),
+                        event.subject,
+                        event.data
+                    )
+                });
+                touched.extend(event.job);
+                self.learn(executor, &event)?;
+            }
+        }
+    }
+
+    fn add_to_digest(&mut self, event: &Event) {
+        let words = event.seq.0.to_le_bytes();
+        let text = event.kind.as_str().bytes().chain(event.subject.bytes());
+        for byte in words.into_iter().chain(text) {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    fn learn(&mut self, executor: &Executor, event: &Event) -> Result<(), Violation> {
+        match event.kind {
+            EventKind::JobSubmitted => self.learn_job(executor, event),
+            EventKind::JobStarted
+            | EventKind::JobFinishing
+            | EventKind::JobCancelRequested
+            | EventKind::JobEnded
+            | EventKind::TaskReady => self.learn_job_step(event),
+            EventKind::TaskStarted | EventKind::TaskRetry | EventKind::TaskEnded | EventKind::TaskLate => {
+                self.learn_task_step(event)
+            }
+            EventKind::TableCreated | EventKind::TableChanged | EventKind::TableDropped => self.learn_table(event),
+            EventKind::WorkerJoined
+            | EventKind::WorkerLeft
+            | EventKind::InputArrived
+            | EventKind::ProductMade
+            | EventKind::RuleChanged
+            | EventKind::TimerFired
+            | EventKind::HookCalled => Ok(()),
+        }
+    }
+
+    fn learn_job(&mut self, executor: &Executor, event: &Event) -> Result<(), Violation> {
+        let Some(id) = event.job else {
+            return Err(Violation::new("events name their jobs", event.subject.clone()));
+        };
+        let record = answer(executor.now(self.store.load_job(id)))?;
+        let Some(record) = record else {
+            return Err(Violation::new("unsettled jobs are kept", format!("job {id} is gone")));
+        };
+        if let Some(key) = record.tags.first() {
+            let other = self.keys.insert(key.clone(), id);
+            let other = other.filter(|other| self.jobs.get(other).is_some_and(|job| !job.is_gone));
+            let is_alone = other.is_none_or(|other| self.is_pruned(executor, other));
+            demand(is_alone, "a key makes one job", || {
+                format!("{key} made {id} beside {other:?}")
+            })?;
+        }
+        let plan = self.plans.plan(plan_number(&record.params));
+        let since = self.began.min(self.clock.elapsed());
+        let new = JobModel::new(plan, record.owner, since);
+        demand(self.jobs.insert(id, new).is_none(), "a job is submitted once", || {
+            id.to_string()
+        })?;
+        self.order.push(id);
+        Ok(())
+    }
+
+    /// Whether a job is no longer there, as retention may have it.
+    fn is_pruned(&self, executor: &Executor, job: JobId) -> bool {
+        matches!(executor.now(self.store.load_job(job)), Some(Ok(None)))
+    }
+
+    fn learn_job_step(&mut self, event: &Event) -> Result<(), Violation> {
+        let job = self.job_of(event)?;
+        let told = event.kind.as_str();
+        demand(!job.is_settled(), "nothing happens to settled jobs", || {
+            format!("{told} of {} after {}", event.subject, job.state.as_str())
+        })?;
+        let from = job.state;
+        match event.kind {
+            EventKind::JobStarted => job.state = JobState::Running,
+            EventKind::JobFinishing => job.state = JobState::Finishing,
+            EventKind::JobCancelRequested => job.cancel_requested = true,
+            EventKind::TaskReady => job.ready += event.data.get("count").and_then(Value::as_u64).unwrap_or(0),
+            EventKind::JobEnded => {
+                job.ends += 1;
+                let state = event.data.get("state").and_then(Value::as_str);
+                job.state = state.and_then(JobState::from_name).unwrap_or(JobState::Failed);
+            }
+            _ => {}
+        }
+        let legal = match (from, job.state) {
+            (JobState::Queued, JobState::Running) => true,
+            (JobState::Queued | JobState::Running, JobState::Finishing) => true,
+            (JobState::Finishing, JobState::Succeeded) => true,
+            (_, JobState::Failed | JobState::Cancelled | JobState::TimedOut) => true,
+            (from, to) => from == to,
+        };
+        demand(legal, "every transition is legal", || {
+            format!(
+                "job {} went from {} to {}",
+                event.subject,
+                from.as_str(),
+                job.state.as_str()
+            )
+        })
+    }
+
+    fn job_of(&mut self, event: &Event) -> Result<&mut JobModel, Violation> {
+        let job = event.job.and_then(|job| self.jobs.get_mut(&job));
+        job.ok_or_else(|| Violation::new("events name their jobs", format!("{event:?}")))
+    }
+
+    fn learn_task_step(&mut self, event: &Event) -> Result<(), Violation> {
+        let Ok(id) = event.subject.parse::<TaskId>() else {
+            return Err(Violation::new("events name their tasks", format!("{event:?}")));
+        };
+        let job = self.job_of(event)?;
+        let is_late = event.kind == EventKind::TaskLate;
+        demand(is_late || !job.is_settled(), "nothing happens to settled jobs", || {
+            format!("{} of {id} after {}", event.kind.as_str(), job.state.as_str())
+        })?;
+        let task = job.tasks.entry(id.index).or_default();
+        let attempt = event.data.get("attempt").and_then(Value::as_u64).unwrap_or(0);
+        let state = event.data.get("state").and_then(Value::as_str);
+        let state = state.and_then(TaskState::from_name);
+        task.learn(event.kind, attempt, state)
+            .map_err(|detail| Violation::new("every transition is legal", format!("task {id}: {detail}")))
+    }
+
+    fn learn_table(&mut self, event: &Event) -> Result<(), Violation> {
+        self.job_of(event)?.changes += 1;
+        let version = event.data.get("version").and_then(Value::as_u64).unwrap_or(0);
+        let name = event.subject.clone();
+        let exists = self.tables.contains_key(&name);
+        let right = match event.kind {
+            EventKind::TableCreated => !exists,
+            _ => exists,
+        };
+        demand(right, "table events tell what was", || format!("{event:?}"))?;
+        if event.kind == EventKind::TableDropped {
+            self.tables.remove(&name);
+            return Ok(());
+        }
+        let newest = self.table_versions.entry(name.clone()).or_default();
+        *newest += 1;
+        demand(*newest == version, "table versions rise by one", || {
+            format!("{name} has version {version} instead of {newest}")
+        })?;
+        self.tables.insert(name, version);
+        Ok(())
+    }
+}
+
+impl TaskModel {
+    fn learn(&mut self, kind: EventKind, attempt: u64, state: Option<TaskState>) -> Result<(), String> {
+        let newest = u64::from(self.attempts);
+        let next = match (kind, state) {
+            (EventKind::TaskLate, _) => {
+                return (attempt <= newest)
+                    .then_some(())
+                    .ok_or(format!("attempt {attempt} came late before it began"));
+            }
+            (EventKind::TaskStarted, _) => News::Started,
+            (EventKind::TaskRetry, Some(state)) => News::Retry(state),
+            (_, Some(state)) => News::Ended(state),
+            (_, None) => return Err("no state was told".to_owned()),
+        };
+        // Between two pieces of news a task may become ready, which is told once for all tasks of a job.
+        let (from, to) = match next {
+            News::Started => (TaskState::Ready, TaskState::Running),
+            News::Retry(state) | News::Ended(state) => (TaskState::Running, state),
+            News::None => return Ok(()),
+        };
+        let follows = match self.news {
+            News::None | News::Retry(_) => next == News::Started && attempt == newest + 1,
+            News::Started => next != News::Started && attempt == newest,
+            News::Ended(_) => false,
+        };
+        if !follows || !from.may_become(to) {
+            return Err(format!(
+                "{next:?} of attempt {attempt} after {:?} of {newest}",
+                self.news
+            ));
+        }
+        self.attempts += u32::from(next == News::Started);
+        self.successes += u32::from(next == News::Ended(TaskState::Succeeded));
+        self.news = next;
+        Ok(())
+    }
+}

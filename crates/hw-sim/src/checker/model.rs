@@ -1,0 +1,86 @@
+//! What the events have told so far.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hw_job::{Elapsed, Fence, JobState, SessionId, TaskState};
+
+use crate::plan::Plan;
+
+/// A job as its events tell it.
+#[derive(Debug)]
+pub(super) struct JobModel {
+    pub(super) plan: Arc<Plan>,
+    pub(super) state: JobState,
+    pub(super) owner: Option<SessionId>,
+    /// Not earlier than this was it submitted.
+    pub(super) since: Elapsed,
+    /// How many tasks were said to have become ready.
+    pub(super) ready: u64,
+    pub(super) tasks: BTreeMap<u32, TaskModel>,
+    /// Changes of tables told under the job's name.
+    pub(super) changes: u32,
+    pub(super) cancel_requested: bool,
+    /// How often it was said to have ended.
+    pub(super) ends: u32,
+    /// Removed by retention.
+    pub(super) is_gone: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct TaskModel {
+    pub(super) attempts: u32,
+    pub(super) news: News,
+    pub(super) successes: u32,
+    pub(super) fence: Fence,
+    /// The newest attempt whose loss was looked into, when it was news.
+    pub(super) losses_seen: u32,
+}
+
+/// The last that was told of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum News {
+    #[default]
+    None,
+    Started,
+    Retry(TaskState),
+    Ended(TaskState),
+}
+
+/// How long a session is alive, as far as is known.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    /// Its lease runs at least until then.
+    pub(super) until: Elapsed,
+    /// Its process died or was replaced.
+    pub(super) is_over: bool,
+}
+
+impl JobModel {
+    pub(super) fn new(plan: Arc<Plan>, owner: Option<SessionId>, since: Elapsed) -> Self {
+        Self {
+            plan,
+            state: JobState::Queued,
+            owner,
+            since,
+            ready: 0,
+            tasks: BTreeMap::new(),
+            changes: 0,
+            cancel_requested: false,
+            ends: 0,
+            is_gone: false,
+        }
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.state.is_settled()
+    }
+
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.state == JobState::Succeeded
+    }
+
+    pub(super) fn starts(&self) -> u64 {
+        self.tasks.values().map(|task| u64::from(task.attempts)).sum()
+    }
+}
