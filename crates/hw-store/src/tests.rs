@@ -7,6 +7,7 @@
 )]
 
 mod backup;
+mod codes;
 mod crash;
 mod crowd;
 mod differential;

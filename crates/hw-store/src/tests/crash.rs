@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hw_catalog::TableName;
-use hw_job::{CatalogChange, JobId, TaskState};
+use hw_job::{CatalogChange, EventSeq, JobId, TaskState};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::opening::raw;
 use crate::conformance::*;
 use crate::{
-    CatalogStore, Claim, EndJob, JobFilter, JobStore, NewJob, NextState, PageRequest, QueueStore, SqliteOptions,
-    SqliteStore, SystemClock, host_boot_id,
+    CatalogStore, Claim, EndJob, EventStore, JobFilter, JobStore, NewJob, NextState, PageRequest, QueueStore,
+    SqliteOptions, SqliteStore, SystemClock, host_boot_id,
 };
 
 const ROUNDS: u64 = 24;
@@ -52,6 +52,26 @@ fn killed_writers_leave_a_whole_store() {
         acknowledged.len()
     );
     block_on(finish_everything(&path));
+}
+
+#[test]
+fn commits_of_another_process_wake_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    block_on(async {
+        let store = open_here(&path).await;
+        let mut wakes = store.wakes();
+        let mut child = start_child(&path, 0);
+        let mut seen = EventSeq(0);
+        for _ in 0..5 {
+            let woken = tokio::time::timeout(Duration::from_secs(30), wakes.wait_for(|known| *known > seen));
+            seen = *woken.await.unwrap().unwrap();
+        }
+        assert!(store.last_event().await.unwrap() >= seen);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        store.close().await;
+    });
 }
 
 fn start_child(path: &Path, number: u64) -> Child {
