@@ -1,1 +1,22 @@
+//! What users see: the command line, HTTP, the Unix socket, files. One binary, a folder of cases per capability.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "tests may fail loudly and look at real clocks"
+)]
 
+mod api;
+mod cli;
+mod crash;
+mod data;
+mod funnel;
+mod harness;
+mod openapi;
+mod readme;
+mod sql;
+mod tables;
+mod transcript;

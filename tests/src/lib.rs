@@ -1,1 +1,1 @@
-//! Integration tests: see `it.rs`.
+//! Nothing: the tests are one binary, `it.rs`.

@@ -1,1 +1,35 @@
 //! HTTP routes, live event stream, metrics, authentication.
+
+mod app;
+mod auth;
+mod config;
+mod data_folder;
+mod demo;
+mod doctor;
+mod documents;
+mod host;
+mod listen;
+mod metrics;
+mod open;
+mod openapi;
+mod problem;
+mod request;
+mod router;
+mod routes;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use app::{App, AppRole, UpSettings, WorkerProcessSettings, serve_up, serve_worker};
+pub use config::{
+    AuthSettings, ByteSize, CacheSettings, CompatSettings, Config, ConfigError, ConfigFiles, ConfigSources,
+    DEFAULT_TOML, EventSettings, FileSettings, FlagSetting, FunnelSettings, HttpSettings, JobSettings, ListenAddress,
+    LoadedConfig, LogSettings, MemorySettings, MetricSettings, Origin, PROJECT_FILE, RegistrationSettings,
+    RetrySettings, S3Settings, Share, SpillSettings, TableSettings, TimeSpan, WorkerSettings, config_schema,
+    load_config,
+};
+pub use data_folder::{DataFolder, DataFolderError, UpLock};
+pub use demo::{Demo, write_demo};
+pub use host::process_environment;
+pub use open::{RestoredStore, load_settings, open_folder, restore_store};
+pub use openapi::openapi_text;

@@ -184,7 +184,7 @@ impl FunnelKind {
         })
     }
 
-    /// The expanded query and warnings, or every fault, its pointers beginning at the request.
+    /// The expanded query and warnings, or every fault.
     fn check(&self, query: &Value, table: &Table) -> Result<(Value, Vec<Finding>), Vec<Finding>> {
         let dataset = dataset_of(table).map_err(|finding| vec![finding])?;
         let validation = validate(query, &dataset, self.default_top);
@@ -203,6 +203,24 @@ impl FunnelKind {
             task.flow = job.id.to_string();
         }
         Ok(Advance::Tasks(tasks))
+    }
+}
+
+/// Checks a query document (or the text of one) against a table, or its structure alone, and tells what was found as a
+/// document; the same document says so where funnels cannot run over the table.
+pub fn validate_funnel(query: &Value, table: Option<&Table>, default_top: u64) -> Value {
+    match table.map(dataset_of).transpose() {
+        Ok(dataset) => match query {
+            Value::String(text) => hw_funnel::validate_text(text, dataset.as_ref()).to_json(),
+            document => hw_funnel::validate_with_top(document, dataset.as_ref(), default_top).to_json(),
+        },
+        Err(finding) => json!({
+            "success": false,
+            "errorKind": "INVALID_ARGUMENTS",
+            "errorMessage": format!("ValidationError(INVALID_ARGUMENTS: {})", finding.message),
+            "errors": [finding],
+            "warnings": [],
+        }),
     }
 }
 
@@ -356,7 +374,7 @@ fn forget_samples(table: &mut Table) {
     }
 }
 
-/// The findings as the catalog knows them, with pointers that begin at the request.
+/// The findings as the catalog knows them; pointers are those of the query document.
 pub(crate) fn located(findings: Vec<hw_funnel::Finding>) -> Vec<Finding> {
     let located = |finding: hw_funnel::Finding| {
         let (line, column) = finding.position.unzip();
@@ -364,7 +382,7 @@ pub(crate) fn located(findings: Vec<hw_funnel::Finding>) -> Vec<Finding> {
             code: finding.code.to_owned(),
             kind: finding.kind.name().to_owned(),
             message: finding.message,
-            pointer: Some(format!("/query{}", finding.pointer)),
+            pointer: Some(finding.pointer),
             line: line.and_then(|line| u64::try_from(line).ok()),
             column: column.and_then(|column| u64::try_from(column).ok()),
             help: finding.help,

@@ -15,7 +15,7 @@ mod worker;
 
 pub use documents::FileDocuments;
 pub use drop::DropKind;
-pub use funnel::{FunnelKind, FunnelRunner};
+pub use funnel::{FunnelKind, FunnelRunner, validate_funnel};
 pub use register::{
     RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, full_schema, info, parts_info, short_schema,
 };

@@ -7,7 +7,7 @@ mod uniqueness;
 pub(super) use uniqueness::compare_ids;
 
 use arrow_schema::Schema;
-use hw_catalog::{ColumnSummary, Finding, Groups, Part, UnsupportedColumn};
+use hw_catalog::{ColumnSummary, Finding, Groups, UnsupportedColumn};
 use hw_files::{ColumnFooter, Footer, FoundFile};
 use serde::{Deserialize, Serialize};
 
@@ -70,17 +70,6 @@ impl PartOutline {
             path: &self.path,
             schema: &self.schema,
             parts: 1,
-        }
-    }
-
-    /// The catalog's record of the part.
-    pub(crate) fn part(&self) -> Part {
-        Part {
-            path: self.path.clone(),
-            bytes: self.bytes,
-            rows: Some(self.rows),
-            etag: self.etag.clone(),
-            modified_at: self.modified_at,
         }
     }
 }

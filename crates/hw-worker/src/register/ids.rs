@@ -31,6 +31,7 @@ pub(crate) struct InvalidGroupIds(String);
 
 impl GroupIds {
     /// The ids as an Arrow array.
+    #[cfg(test)]
     pub(crate) fn array(&self) -> &ArrayRef {
         &self.ids
     }

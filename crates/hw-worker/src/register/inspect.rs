@@ -170,6 +170,7 @@ fn told(findings: &[Finding]) -> String {
     }
 }
 
+#[cfg(test)]
 impl PartInspection {
     /// Reads a document that [`inspect`] made and JSON carried.
     ///

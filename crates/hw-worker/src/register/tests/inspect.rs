@@ -595,7 +595,7 @@ async fn metadata_of_writers_is_left_out() {
     let rows = rows.with_schema(schema).unwrap();
     let part = inspected("p", &[rows]).await;
     assert!(part.inspection.outline.schema.metadata().is_empty());
-    assert_eq!(part.inspection.outline.part().rows, Some(1));
+    assert_eq!(part.inspection.outline.rows, 1);
 }
 
 #[tokio::test]

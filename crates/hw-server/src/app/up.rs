@@ -1,0 +1,173 @@
+//! `headwater up`: listeners around an [`App`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use hw_api::{Problem, ServerDocument};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::{App, AppRole, parts};
+use crate::auth::{Transport, is_over};
+use crate::config::LoadedConfig;
+use crate::data_folder::{DataFolder, DataFolderError, UpLock, bind_socket, socket_path};
+use crate::listen::{ListenLimits, Listener, bind_tcp, serve};
+use crate::problem::Fault;
+use crate::router::router;
+
+/// How a server is started.
+pub struct UpSettings {
+    /// Addresses to listen at; none: the configuration decides.
+    pub listen: Vec<SocketAddr>,
+    /// Whether there is an HTTP listener at all.
+    pub http: bool,
+    /// Folder for sockets of this user's session (`XDG_RUNTIME_DIR`), for data folders with long paths.
+    pub runtime_folder: Option<PathBuf>,
+    /// Called once, when requests are answered.
+    pub started: Box<dyn FnOnce(&ServerDocument) + Send>,
+    /// Resolves when the server shall end.
+    pub shutdown: BoxFuture<'static, ()>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    /// An address cannot be listened at.
+    #[error("`{address}` cannot be listened at: {reason}")]
+    Address { address: SocketAddr, reason: String },
+    /// An address that others can reach, and no token to know them by.
+    #[error("`{address}` can be reached from other hosts, and there is no token to ask for")]
+    Unguarded { address: SocketAddr },
+}
+
+impl From<StartError> for Fault {
+    fn from(error: StartError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StartError::Address { .. } => Problem::new(503, "HW-C012", "the server cannot listen", detail)
+                .help("another program may listen there; choose another port, or port 0 for a free one: `--listen 127.0.0.1:0`"),
+            StartError::Unguarded { .. } => Problem::new(422, "HW-C013", "the server would be open to others", detail)
+                .help("make a token first, `headwater token create --role admin`, or listen at 127.0.0.1"),
+        }
+        .into()
+    }
+}
+
+/// Runs the server of a data folder until `shutdown` resolves; then lets requests under way end, within the setting
+/// `http.drain`, and lets go of the folder.
+///
+/// # Errors
+/// Status 409 when another server runs on the folder; else what cannot be opened or bound.
+pub async fn serve_up(config: LoadedConfig, folder: DataFolder, settings: UpSettings) -> Result<(), Problem> {
+    run(config, folder, settings).await.map_err(Fault::into_problem)
+}
+
+async fn run(config: LoadedConfig, folder: DataFolder, settings: UpSettings) -> Result<(), Fault> {
+    let lock = folder.lock_for_up()?;
+    let app = App::assemble(config, folder, AppRole::Up).await?;
+    let served = serve_app(&app, &lock, settings).await;
+    app.close().await;
+    served
+}
+
+async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(), Fault> {
+    let UpSettings { listen, http, runtime_folder, started, shutdown } = settings;
+    let addresses = match (http, listen.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, true) => vec![app.state.config().http.listen.0],
+        (true, false) => listen,
+    };
+    let doors = open_doors(app, addresses, runtime_folder).await?;
+    let facts = ServerDocument {
+        http: doors.http.first().map(|(listener, _)| address_of(listener)),
+        socket: Some(doors.socket_path.display().to_string()),
+        ..app.state.facts()
+    };
+    app.state.set_facts(facts.clone());
+    let announcement = lock.announce(&facts)?;
+    let mut listeners = start(app, doors);
+    started(&facts);
+    tracing::info!(http = facts.http, socket = facts.socket, "the server is up");
+    shutdown.await;
+    tracing::info!("the server is stopping");
+    app.stop.cancel();
+    while listeners.join_next().await.is_some() {}
+    drop(announcement);
+    if let Some(socket) = &facts.socket {
+        drop(std::fs::remove_file(socket));
+    }
+    Ok(())
+}
+
+/// Listeners that are bound, and whether each demands a token.
+struct Doors {
+    http: Vec<(TcpListener, bool)>,
+    socket: UnixListener,
+    socket_path: PathBuf,
+}
+
+async fn open_doors(app: &App, addresses: Vec<SocketAddr>, runtime_folder: Option<PathBuf>) -> Result<Doors, Fault> {
+    let config = app.state.config();
+    let own_token = config.auth.loopback_token;
+    if own_token {
+        app.state
+            .set_own_token(app.state.parts().folder.ensure_token(parts::random_bytes())?);
+    }
+    let mut http = Vec::new();
+    for address in addresses {
+        let open = !address.ip().is_loopback();
+        if open && !own_token && !has_token(app).await? {
+            return Err(StartError::Unguarded { address }.into());
+        }
+        let listener = bind_tcp(address).await.map_err(|error| StartError::Address {
+            address,
+            reason: error.to_string(),
+        })?;
+        http.push((listener, open || own_token));
+    }
+    let folder = &app.state.parts().folder;
+    let socket_path = socket_path(folder, runtime_folder.as_deref());
+    let socket = bind_socket(folder, &socket_path)?;
+    let socket = UnixListener::from_std(socket).map_err(|error| DataFolderError::Socket {
+        path: socket_path.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    Ok(Doors {
+        http,
+        socket,
+        socket_path,
+    })
+}
+
+/// Whether some token is valid now.
+async fn has_token(app: &App) -> Result<bool, Fault> {
+    let now = app.state.parts().clock.wall();
+    let tokens = app.state.store().list_tokens().await?;
+    Ok(tokens.iter().any(|token| !is_over(token, now)))
+}
+
+fn address_of(listener: &TcpListener) -> String {
+    listener
+        .local_addr()
+        .map(|address| format!("http://{address}"))
+        .unwrap_or_default()
+}
+
+fn start(app: &App, doors: Doors) -> JoinSet<()> {
+    let http = &app.state.config().http;
+    let limits = ListenLimits {
+        connections: Arc::new(Semaphore::new(http.connections_max)),
+        drain: http.drain.0,
+    };
+    let mut listeners = JoinSet::new();
+    for (listener, token_demanded) in doors.http {
+        let router = router(&app.state, Transport::Tcp { token_demanded });
+        listeners.spawn(serve(Listener::Tcp(listener), router, limits.clone(), app.stop.clone()));
+    }
+    let router = router(&app.state, Transport::Unix);
+    listeners.spawn(serve(Listener::Unix(doors.socket), router, limits, app.stop.clone()));
+    listeners
+}

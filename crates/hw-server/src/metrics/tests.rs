@@ -1,0 +1,70 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::{FAMILIES, Family, FamilyKind, HTTP_REQUESTS, HTTP_RUNNING, Metrics, SERIES_MAX};
+
+#[test]
+fn the_text_is_prometheus_own() {
+    const SMALL: Family = Family {
+        name: "zoo_seconds",
+        kind: FamilyKind::Histogram(&[0.1, 1.0]),
+        labels: &["animal"],
+        help: "Times.",
+    };
+    let metrics = Metrics::default();
+    metrics.add(HTTP_REQUESTS, &["/jobs", "200"], 1.0);
+    metrics.add(HTTP_REQUESTS, &["/jobs", "200"], 1.0);
+    metrics.set(HTTP_RUNNING, &[], 3.0);
+    for millis in [50, 100, 500, 5000] {
+        metrics.observe(SMALL, &["a\"b\\c\nd"], Duration::from_millis(millis));
+    }
+    expect![[r#"
+        # HELP headwater_http_requests_total Requests answered.
+        # TYPE headwater_http_requests_total counter
+        headwater_http_requests_total{route="/jobs",status="200"} 2
+        # HELP headwater_http_requests_running Requests under way, streams included.
+        # TYPE headwater_http_requests_running gauge
+        headwater_http_requests_running 3
+        # HELP zoo_seconds Times.
+        # TYPE zoo_seconds histogram
+        zoo_seconds_bucket{animal="a\"b\\c\nd",le="0.1"} 2
+        zoo_seconds_bucket{animal="a\"b\\c\nd",le="1"} 3
+        zoo_seconds_bucket{animal="a\"b\\c\nd",le="+Inf"} 4
+        zoo_seconds_sum{animal="a\"b\\c\nd"} 5.65
+        zoo_seconds_count{animal="a\"b\\c\nd"} 4
+    "#]]
+    .assert_eq(&metrics.render());
+}
+
+#[test]
+fn labels_are_bounded() {
+    let metrics = Metrics::default();
+    for number in 0..SERIES_MAX + 50 {
+        metrics.add(HTTP_REQUESTS, &[&number.to_string(), "200"], 1.0);
+    }
+    let text = metrics.render();
+    assert_eq!(
+        text.lines().filter(|line| !line.starts_with('#')).count(),
+        SERIES_MAX + 1
+    );
+    assert!(text.contains(r#"{route="other",status="other"} 50"#), "{text}");
+}
+
+#[test]
+fn names_follow_the_conventions() {
+    for family in FAMILIES {
+        assert!(family.name.starts_with("headwater_"), "{}", family.name);
+        assert!(family.help.ends_with('.'), "{}", family.name);
+        let is_total = family.name.ends_with("_total");
+        assert_eq!(family.kind == FamilyKind::Counter, is_total, "{}", family.name);
+        let labels = family.labels;
+        assert!(labels.iter().all(|label| !label.contains("id")), "{labels:?}");
+    }
+    let mut names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), FAMILIES.len());
+}

@@ -1,0 +1,66 @@
+//! What the binary does before there is an app: settings, data folder, and putting a backup in its place.
+
+use std::path::{Path, PathBuf};
+
+use hw_api::Problem;
+
+use crate::config::{ConfigSources, LoadedConfig, load_config};
+use crate::data_folder::DataFolder;
+use crate::problem::Fault;
+
+/// A store that was put in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredStore {
+    /// The store.
+    pub store: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Where the store that was there before is kept; `None` if there was none.
+    pub previous: Option<PathBuf>,
+}
+
+/// Reads all layers of the configuration.
+///
+/// # Errors
+/// Status 422 with every fault of every layer.
+pub fn load_settings(sources: &ConfigSources) -> Result<LoadedConfig, Problem> {
+    load_config(sources).map_err(|error| Fault::from(error).into_problem())
+}
+
+/// Opens a data folder; makes it where there is none.
+///
+/// # Errors
+/// When it cannot be made or written to.
+pub fn open_folder(path: &Path) -> Result<DataFolder, Problem> {
+    DataFolder::open(path).map_err(|error| Fault::from(error).into_problem())
+}
+
+/// Puts a backup in the place of the folder's store and keeps the one that was there beside it.
+///
+/// # Errors
+/// Status 409 while a server runs on the folder; what is wrong with the backup. The store is then as before.
+pub async fn restore_store(folder: &DataFolder, backup: &Path) -> Result<RestoredStore, Problem> {
+    restore(folder, backup).await.map_err(Fault::into_problem)
+}
+
+async fn restore(folder: &DataFolder, backup: &Path) -> Result<RestoredStore, Fault> {
+    let _lock = folder.lock_for_up()?;
+    let store = folder.store();
+    let previous = keep_previous(&store).await?;
+    hw_store::restore(backup, &store, true).await?;
+    let bytes = std::fs::metadata(&store).map_or(0, |facts| facts.len());
+    Ok(RestoredStore { store, bytes, previous })
+}
+
+/// Copies the store that is there to a name of its own.
+async fn keep_previous(store: &Path) -> Result<Option<PathBuf>, Fault> {
+    if !store.exists() {
+        return Ok(None);
+    }
+    let free = (1..)
+        .map(|number| store.with_extension(format!("db.before-restore-{number}")))
+        .find(|path| !path.exists());
+    let previous = free.unwrap_or_else(|| store.with_extension("db.before-restore"));
+    hw_store::restore(store, &previous, false).await?;
+    Ok(Some(previous))
+}

@@ -1,0 +1,100 @@
+//! The one router, and what surrounds every handler.
+//!
+//! ```text
+//! request ─▶ shell: id, log, metrics, panics, Host and Origin ─▶ match ─▶ guard: token, role, load ─▶ handler
+//! answer  ◀─ shell: version, id, the problem as JSON ◀─────────────────────────────────────────────── answer
+//! ```
+
+mod guard;
+mod held;
+mod shell;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, StatusCode};
+
+use crate::auth::Transport;
+use crate::problem::{ApiError, Fault};
+use crate::routes;
+use crate::state::Shared;
+
+/// The router for requests that come in over `transport`.
+pub(crate) fn router(state: &Shared, transport: Transport) -> Router {
+    let mut router = Router::new();
+    for route in routes::all() {
+        let guard = guard::Guard {
+            state: state.clone(),
+            role: route.role,
+            load: route.load,
+        };
+        let handler = route.handler.route_layer(from_fn_with_state(guard, guard::pass));
+        router = router.route(route.path, handler);
+    }
+    router
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(state.clone(), shell::surround))
+        .layer(from_fn(
+            move |mut request: Request, next: axum::middleware::Next| async move {
+                request.extensions_mut().insert(transport);
+                next.run(request).await
+            },
+        ))
+        .with_state(state.clone())
+}
+
+async fn no_route(OriginalUri(uri): OriginalUri) -> Fault {
+    let path = uri.path();
+    let proposal = propose(path);
+    ApiError::NoRoute {
+        path: path.to_owned(),
+        proposal,
+    }
+    .into()
+}
+
+/// `OPTIONS` is answered by the header `Allow` alone, and never says that other sites may use the route.
+async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let error = ApiError::WrongMethod {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+    };
+    Fault::from(error).into_response()
+}
+
+/// The route that was probably meant: near as a whole, or the same below the API's prefix. Parameters in braces stand for
+/// what the path has there.
+fn propose(path: &str) -> Option<String> {
+    let trimmed = path.trim_end_matches('/');
+    let segments: Vec<&str> = trimmed.split('/').collect();
+    let prefixed = format!("{}{trimmed}", hw_api::API_PREFIX);
+    let routes = routes::all();
+    let filled: Vec<String> = routes
+        .iter()
+        .filter_map(|route| {
+            fill(route.path, &segments).or_else(|| fill(route.path, &prefixed.split('/').collect::<Vec<_>>()))
+        })
+        .collect();
+    let near = |given: &str| hw_catalog::closest(given, filled.iter().map(String::as_str)).map(str::to_owned);
+    near(&prefixed).or_else(|| near(trimmed))
+}
+
+fn fill(template: &str, segments: &[&str]) -> Option<String> {
+    let parts: Vec<&str> = template.split('/').collect();
+    if parts.len() != segments.len() {
+        return None;
+    }
+    let filled = parts
+        .iter()
+        .zip(segments)
+        .map(|(part, segment)| match part.starts_with('{') {
+            true => *segment,
+            false => *part,
+        });
+    Some(filled.collect::<Vec<_>>().join("/"))
+}

@@ -1,0 +1,243 @@
+//! From a request for a job to its answer: at once, after a wait, or as a stream of its progress.
+
+mod stream;
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse as _, Response};
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use hw_api::JobDocument;
+use hw_catalog::Finding;
+use hw_controller::{Submit, Submitted};
+use hw_job::{JobId, Lifetime};
+use hw_store::JobRecord;
+
+use super::{Answer, Route, document, lines_body};
+use crate::auth::Caller;
+use crate::documents::{Detail, job_document};
+use crate::metrics::CACHE_HITS;
+use crate::problem::{ApiError, Fault};
+use crate::request::Reader;
+use crate::state::{Shared, State as Server};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const KEY_BYTES_MAX: usize = 255;
+
+/// How a client wants to be told of its job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct JobOptions {
+    wait: Option<Duration>,
+    stream: bool,
+    /// Whether the job goes on when the client goes away.
+    detach: bool,
+    /// Longest time from submission to end.
+    timeout: Option<Duration>,
+    key: Option<String>,
+}
+
+impl JobOptions {
+    pub(super) const NAMES: &'static [&'static str] = &["wait", "stream", "detach", "timeout"];
+
+    /// Reads the options of the query string and the headers.
+    ///
+    /// # Errors
+    /// HW-A003 with every fault, those that the reader has found before among them.
+    pub(super) fn read(mut reader: Reader<'_>, headers: &HeaderMap) -> Result<Self, Fault> {
+        let options = Self {
+            wait: reader.duration("wait"),
+            stream: reader.flag("stream"),
+            detach: reader.flag("detach"),
+            timeout: reader.duration("timeout").filter(|timeout| !timeout.is_zero()),
+            key: idempotency_key(&mut reader, headers),
+        };
+        if options.stream && options.wait.is_some() {
+            reader.wrong(
+                "`wait` and `stream` exclude each other",
+                "a stream ends with the settled job by itself",
+            );
+        }
+        reader.finish().map(|()| options)
+    }
+}
+
+fn idempotency_key(reader: &mut Reader<'_>, headers: &HeaderMap) -> Option<String> {
+    let header = headers.get(IDEMPOTENCY_KEY)?;
+    let key = header
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
+    if key.is_none() {
+        reader.wrong(
+            "the header `Idempotency-Key` must have 1 to 255 visible ASCII characters",
+            "send for instance a UUID",
+        );
+    }
+    key.map(str::to_owned)
+}
+
+/// Routes that make jobs.
+pub(super) trait WithJobOptions {
+    /// Adds the options that all of them take.
+    fn job_options(self) -> Self;
+}
+
+impl WithJobOptions for Route {
+    fn job_options(self) -> Self {
+        self.query(
+            "wait",
+            "string",
+            "Answer when the job has settled, or after this time (`20s`).",
+        )
+        .query(
+            "stream",
+            "boolean",
+            "Answer with lines of progress, and the settled job as the last one.",
+        )
+        .query(
+            "detach",
+            "boolean",
+            "Go on when the client goes away; with `wait` or `stream` the job is cancelled otherwise.",
+        )
+        .query("timeout", "string", "Longest time from submission to end (`60s`).")
+        .header("Idempotency-Key", "The same key and request give the same job.")
+    }
+}
+
+/// Makes a job and answers as its client wishes.
+pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, options: JobOptions) -> Answer {
+    let cacheable = submit.reuse;
+    let kind = submit.kind.clone();
+    let submit = Submit {
+        folder: caller
+            .folder
+            .as_ref()
+            .map(|folder| folder.to_string_lossy().into_owned()),
+        timeout: submit
+            .timeout
+            .or(options.timeout)
+            .or(state.config().jobs.timeout.map(|timeout| timeout.0)),
+        idempotency_key: options.key.clone(),
+        ..submit
+    };
+    let submitted = state.controller().submit(submit).await?;
+    if cacheable {
+        let outcome = if matches!(submitted, Submitted::Cached(_)) {
+            "hit"
+        } else {
+            "miss"
+        };
+        state.metrics.add(CACHE_HITS, &[&kind, outcome], 1.0);
+    }
+    answer(state, submitted, &options).await
+}
+
+async fn answer(state: &Shared, submitted: Submitted, options: &JobOptions) -> Answer {
+    let record = load_job(state, submitted.job()).await?;
+    let waits = options.stream || options.wait.is_some();
+    let ours = matches!(submitted, Submitted::Created(_)) && record.lifetime == Lifetime::Interactive;
+    let guard = (waits && ours && !options.detach).then(|| CancelOnDrop::new(state, record.id));
+    if options.stream {
+        let response = lines_body(stream::job_lines(state.clone(), submitted, guard));
+        return Ok(located(response, submitted.job()));
+    }
+    let wait = options.wait.unwrap_or_default().min(state.config().http.wait_max.0);
+    let record = match wait.is_zero() {
+        true => record,
+        false => state.controller().settled(record.id, wait).await?,
+    };
+    if let Some(guard) = guard {
+        guard.release();
+    }
+    settled_or_accepted(state, record, submitted).await
+}
+
+/// 200 for a settled job, 202 for another one.
+async fn settled_or_accepted(state: &Server, record: JobRecord, submitted: Submitted) -> Answer {
+    let job = record.id;
+    let settled = record.state.is_settled();
+    let mut response = document(&submitted_document(state, record, submitted).await);
+    if !settled {
+        *response.status_mut() = StatusCode::ACCEPTED;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(1_u64));
+    }
+    Ok(located(response, job))
+}
+
+fn located(response: Response, job: JobId) -> Response {
+    ([(LOCATION, format!("{}/jobs/{job}", hw_api::API_PREFIX))], response).into_response()
+}
+
+/// The whole job, and which one answered where none had to run.
+async fn submitted_document(state: &Server, record: JobRecord, submitted: Submitted) -> JobDocument {
+    let cached_from = match submitted {
+        Submitted::Cached(job) => Some(job.to_string()),
+        Submitted::Created(_) | Submitted::Existing(_) => None,
+    };
+    JobDocument {
+        cached_from,
+        ..full_document(state, record).await
+    }
+}
+
+/// The whole job. A result that is no longer kept is left out.
+pub(super) async fn full_document(state: &Server, record: JobRecord) -> JobDocument {
+    let result = match state.controller().result(&record).await {
+        Ok(result) => result,
+        Err(error) => {
+            tracing::debug!(job = %record.id, %error, "the result of a job is gone");
+            None
+        }
+    };
+    job_document(record, Detail::Full(result))
+}
+
+/// The job of this id.
+pub(super) async fn load_job(state: &Server, job: JobId) -> Result<JobRecord, Fault> {
+    let record = state.store().load_job(job).await?;
+    record.ok_or_else(|| ApiError::JobNotFound { text: job.to_string() }.into())
+}
+
+/// Cancels a job whose client went away while it was waited for.
+struct CancelOnDrop {
+    state: Shared,
+    job: Option<JobId>,
+}
+
+impl CancelOnDrop {
+    fn new(state: &Shared, job: JobId) -> Self {
+        Self {
+            state: state.clone(),
+            job: Some(job),
+        }
+    }
+
+    /// The client got its answer.
+    fn release(mut self) {
+        self.job = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let (Some(job), Ok(runtime)) = (self.job.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let state = self.state.clone();
+        runtime.spawn(async move {
+            if let Err(error) = state.controller().cancel(job, "the client went away").await {
+                tracing::warn!(%job, %error, "a job whose client went away could not be cancelled");
+            }
+        });
+    }
+}
+
+/// A fault of a member of the body.
+pub(super) fn member_fault(pointer: &str, message: String, help: &str) -> Fault {
+    let finding = Finding::new("HW-A002", message).at(pointer).help(help);
+    ApiError::Members {
+        findings: vec![finding],
+    }
+    .into()
+}

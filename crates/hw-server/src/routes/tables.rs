@@ -1,0 +1,175 @@
+//! Tables: list, show, parts; register and drop, which are jobs.
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use http::HeaderMap;
+use hw_api::{JobDocument, JobLine, PartList, RegisterRequest, TableDocument, TableList};
+use hw_catalog::{Table, TableName};
+use hw_controller::Submit;
+use hw_store::Role;
+use hw_worker::{full_schema, short_schema};
+use serde_json::{Value, json};
+
+use super::paging::{Page, page_of};
+use super::places::check_register;
+use super::submit::{JobOptions, WithJobOptions as _, submit};
+use super::{Answer, Route, document, json as json_form, json_lines};
+use crate::auth::Caller;
+use crate::documents::{part_document, table_document};
+use crate::problem::{ApiError, Fault};
+use crate::request::{AnyJson, QueryPairs, Segments};
+use crate::state::{Shared, State as Server};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/tables", "list_tables", get(list))
+            .about("All tables by name, without their columns.")
+            .role(Role::Read)
+            .paged()
+            .answers(200, "A page of tables.", vec![json_form::<TableList>()]),
+        Route::post("/api/v1/tables", "register_table", post(register))
+            .about("Registers a folder of Parquet files: a job of kind `register`.")
+            .role(Role::Admin)
+            .job_options()
+            .body(json_form::<RegisterRequest>())
+            .answers(
+                200,
+                "The job, settled; or its progress and the job as lines.",
+                vec![json_form::<JobDocument>(), json_lines::<JobLine>()],
+            )
+            .answers(202, "The job, not settled yet.", vec![json_form::<JobDocument>()]),
+        Route::get("/api/v1/tables/{name}", "show_table", get(show))
+            .about("A table with its columns.")
+            .role(Role::Read)
+            .query("full", "boolean", "Frequent values of each column, too.")
+            .query(
+                "schema",
+                "string",
+                "`short` or `full`: the schema alone, in Funnel Rocket's form.",
+            )
+            .answers(200, "The table.", vec![json_form::<TableDocument>()]),
+        Route::get("/api/v1/tables/{name}/parts", "list_parts", get(parts))
+            .about("The parts of a dataset by path.")
+            .role(Role::Read)
+            .paged()
+            .answers(200, "A page of parts.", vec![json_form::<PartList>()]),
+        Route::delete("/api/v1/tables/{name}", "drop_table", delete(drop_table))
+            .about("Takes a table out of the catalog, its files stay: a job of kind `drop`.")
+            .role(Role::Write)
+            .query("force", "boolean", "Also if the table was used a moment ago.")
+            .job_options()
+            .answers(
+                200,
+                "The job, settled; or its progress and the job as lines.",
+                vec![json_form::<JobDocument>(), json_lines::<JobLine>()],
+            )
+            .answers(202, "The job, not settled yet.", vec![json_form::<JobDocument>()]),
+    ]
+}
+
+async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
+    let mut reader = query.reader(&["limit", "page"]);
+    let page = Page::read(&mut reader);
+    reader.finish()?;
+    let mut tables = state.store().list_tables().await?;
+    tables.sort_by_cached_key(|table| table.name.to_string());
+    let (tables, next) = page_of(tables, &page, |table| table.name.to_string());
+    let mut items = Vec::with_capacity(tables.len());
+    for table in tables {
+        let used = state.store().table_use(&table.name).await?;
+        items.push(table_document(table, used, false, false));
+    }
+    Ok(document(&TableList { items, next }))
+}
+
+async fn register(
+    State(state): State<Shared>,
+    caller: Caller,
+    query: QueryPairs,
+    headers: HeaderMap,
+    AnyJson(params): AnyJson,
+) -> Answer {
+    let options = JobOptions::read(query.reader(JobOptions::NAMES), &headers)?;
+    check_register(&params, &caller)?;
+    submit(&state, &caller, Submit::new("register", params), options).await
+}
+
+async fn show(State(state): State<Shared>, query: QueryPairs, Segments(name): Segments<String>) -> Answer {
+    let mut reader = query.reader(&["full", "schema"]);
+    let full = reader.flag("full");
+    let schema = reader.choices("schema", &["short", "full"], |text| match text {
+        "short" => Some(short_schema as fn(&Table) -> Value),
+        "full" => Some(full_schema as fn(&Table) -> Value),
+        _ => None,
+    });
+    reader.finish()?;
+    let table = find_table(&state, &name).await?;
+    if let Some(schema) = schema.last() {
+        return Ok(document(&schema(&table)));
+    }
+    let used = state.store().table_use(&table.name).await?;
+    Ok(document(&table_document(table, used, true, full)))
+}
+
+async fn parts(State(state): State<Shared>, query: QueryPairs, Segments(name): Segments<String>) -> Answer {
+    let mut reader = query.reader(&["limit", "page"]);
+    let page = Page::read(&mut reader);
+    reader.finish()?;
+    let table = find_table(&state, &name).await?;
+    let parts = state.store().load_parts(&table.name, table.version).await?;
+    let (parts, next) = page_of(parts, &page, |part| part.path.clone());
+    let items = parts.into_iter().map(part_document).collect();
+    Ok(document(&PartList { items, next }))
+}
+
+async fn drop_table(
+    State(state): State<Shared>,
+    caller: Caller,
+    query: QueryPairs,
+    headers: HeaderMap,
+    Segments(name): Segments<String>,
+) -> Result<Response, Fault> {
+    let mut reader = query.reader(&["force", "wait", "stream", "detach", "timeout"]);
+    let force = reader.flag("force");
+    let options = JobOptions::read(reader, &headers)?;
+    let name: TableName = parse_name(&name)?;
+    submit(
+        &state,
+        &caller,
+        Submit::new("drop", json!({"table": name, "force": force})),
+        options,
+    )
+    .await
+}
+
+/// The table of a path's name.
+pub(super) async fn find_table(state: &Server, name: &str) -> Result<Table, Fault> {
+    let parsed = parse_name(name)?;
+    if let Some(table) = state.store().load_table(&parsed).await? {
+        return Ok(table);
+    }
+    let names: Vec<String> = state
+        .store()
+        .list_tables()
+        .await?
+        .iter()
+        .map(|table| table.name.to_string())
+        .collect();
+    Err(ApiError::TableNotFound {
+        name: name.to_owned(),
+        proposal: hw_catalog::closest(name, names.iter().map(String::as_str)).map(str::to_owned),
+    }
+    .into())
+}
+
+/// What cannot be the name of a table is the name of none.
+fn parse_name(name: &str) -> Result<TableName, Fault> {
+    name.parse().map_err(|_| {
+        ApiError::TableNotFound {
+            name: name.to_owned(),
+            proposal: None,
+        }
+        .into()
+    })
+}

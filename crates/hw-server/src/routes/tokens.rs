@@ -1,0 +1,120 @@
+//! Access tokens.
+
+use axum::extract::State;
+use axum::response::IntoResponse as _;
+use axum::routing::{delete, get, post};
+use http::StatusCode;
+use hw_api::{NewTokenDocument, TokenList, TokenRequest};
+use hw_catalog::{Finding, closest};
+use hw_job::Timestamp;
+use hw_store::{Role, TokenRecord};
+
+use super::paging::Page;
+use super::{Answer, Route, document, json};
+use crate::auth::{role_name, role_of, sha256_hex, token_text};
+use crate::config::parse_duration;
+use crate::documents::token_document;
+use crate::problem::{ApiError, Fault};
+use crate::request::{JsonBody, QueryPairs, Segments};
+use crate::state::Shared;
+
+const NAME_BYTES_MAX: usize = 255;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/tokens", "list_tokens", get(list))
+            .about("All tokens by name, without their texts.")
+            .answers(200, "The tokens.", vec![json::<TokenList>()]),
+        Route::post("/api/v1/tokens", "create_token", post(create))
+            .about("Makes a token. Its text is told this once; only its hash is kept.")
+            .body(json::<TokenRequest>())
+            .answers(201, "The token.", vec![json::<NewTokenDocument>()]),
+        Route::delete("/api/v1/tokens/{name}", "drop_token", delete(drop_token))
+            .about("Drops a token; it is refused from now on.")
+            .answers(204, "It is gone.", Vec::new()),
+    ]
+}
+
+async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
+    // There are few: one page holds them all, however long it was to be.
+    let mut reader = query.reader(&["limit", "page"]);
+    Page::read(&mut reader);
+    reader.finish()?;
+    let tokens = state.store().list_tokens().await?;
+    let items = tokens.iter().map(token_document).collect();
+    Ok(document(&TokenList { items }))
+}
+
+async fn create(State(state): State<Shared>, query: QueryPairs, JsonBody(request): JsonBody<TokenRequest>) -> Answer {
+    query.reader(&[]).finish()?;
+    let now = state.parts().clock.wall();
+    let text = token_text((state.parts().random)());
+    let record = record_of(request, &text, now)?;
+    if !state.store().create_token(record.clone()).await? {
+        return Err(ApiError::TokenTaken { name: record.name }.into());
+    }
+    let created = NewTokenDocument {
+        token: text,
+        facts: token_document(&record),
+    };
+    Ok((StatusCode::CREATED, document(&created)).into_response())
+}
+
+async fn drop_token(State(state): State<Shared>, query: QueryPairs, Segments(name): Segments<String>) -> Answer {
+    query.reader(&[]).finish()?;
+    match state.store().drop_token(&name).await? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(ApiError::TokenNotFound { name }.into()),
+    }
+}
+
+/// The record of a token, or every fault of the request.
+fn record_of(request: TokenRequest, text: &str, now: Timestamp) -> Result<TokenRecord, Fault> {
+    let mut findings = Vec::new();
+    let mut fault = |pointer: &str, message: String, help: String| {
+        findings.push(Finding::new("HW-A002", message).at(pointer).help(help));
+    };
+    let role = role_of(&request.role);
+    if role.is_none() {
+        let names = [Role::Read, Role::Write, Role::Admin].map(role_name);
+        let help = match closest(&request.role, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", names.join(", ")),
+        };
+        fault("/role", format!("there is no role `{}`", request.role), help);
+    }
+    let hash = sha256_hex(text.as_bytes());
+    let name = request
+        .name
+        .unwrap_or_else(|| format!("{}-{}", request.role, hash.get(..8).unwrap_or_default()));
+    if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let message = format!("`name` must have 1 to {NAME_BYTES_MAX} bytes without control characters");
+        fault("/name", message, "choose another name, or leave it out".to_owned());
+    }
+    let expires_at = match request.expires.as_deref().map(parse_duration).transpose() {
+        Ok(expires) => expires.map(|time| {
+            Timestamp(
+                now.0
+                    .saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)),
+            )
+        }),
+        Err(wrong) => {
+            fault(
+                "/expires",
+                format!("`expires` {wrong}"),
+                "write for instance \"30d\"".to_owned(),
+            );
+            None
+        }
+    };
+    match (role, findings.is_empty()) {
+        (Some(role), true) => Ok(TokenRecord {
+            name,
+            role,
+            hash,
+            created_at: now,
+            expires_at,
+        }),
+        _ => Err(ApiError::Members { findings }.into()),
+    }
+}

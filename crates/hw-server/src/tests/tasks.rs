@@ -1,0 +1,117 @@
+//! Tasks: list, one with its attempts, why it waits, another chance.
+
+use std::time::Duration;
+
+use hw_job::{ErrorClass, Failure, TaskState};
+use hw_store::NextState;
+use serde_json::{Value, json};
+
+use super::setting::Setting;
+
+async fn submit(setting: &Setting, params: Value) -> String {
+    let job = setting
+        .post("/api/v1/jobs", json!({"kind": "work", "params": params}))
+        .await
+        .ok();
+    format!("/api/v1/jobs/{}/tasks", job["id"].as_str().unwrap())
+}
+
+async fn reasons(setting: &Setting, path: &str) -> Vec<String> {
+    let explained = setting.get(&format!("{path}/explain")).await.ok();
+    let reasons = explained["reasons"].as_array().unwrap();
+    reasons
+        .iter()
+        .map(|reason| reason.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn tasks_are_listed_and_shown() {
+    let setting = Setting::new().await;
+    let path = submit(&setting, json!({"tasks": 5})).await;
+    let first = setting.get(&format!("{path}?limit=3")).await.ok();
+    assert_eq!(first["items"].as_array().unwrap().len(), 3);
+    assert!(first["items"][0].get("params").is_none());
+    let next = first["next"].as_str().unwrap();
+    let second = setting.get(&format!("{path}?limit=3&page={next}")).await.ok();
+    assert!(second["items"][0]["id"].as_str().unwrap().ends_with("/3"));
+    assert!(second.get("next").is_none());
+    let tasks = setting.claim().await;
+    setting
+        .fail(
+            &tasks[1],
+            Failure::new(ErrorClass::Platform, "HW-J024", "gone"),
+            NextState::Ready,
+        )
+        .await;
+    let shown = setting.get(&format!("{path}/1")).await.ok();
+    assert_eq!(shown["params"], json!({"index": 1}));
+    assert_eq!((&shown["state"], &shown["attempts"]), (&json!("ready"), &json!(1)));
+    assert_eq!(shown["history"][0]["state"], "failed");
+    assert_eq!(shown["history"][0]["worker"], "test:tasks");
+    assert_eq!(shown["error"]["class"], "platform");
+}
+
+#[tokio::test]
+async fn tasks_that_are_not_there() {
+    let setting = Setting::new().await;
+    let path = submit(&setting, json!({"tasks": 1})).await;
+    for index in ["1", "-1", "x", "4294967296"] {
+        assert_eq!(
+            setting.get(&format!("{path}/{index}")).await.problem().code,
+            "HW-A014",
+            "{index}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_task_says_what_it_waits_for() {
+    let setting = Setting::new().await;
+    let path = submit(&setting, json!({"tasks": 2, "chain": true, "label": "gold"})).await;
+    assert_eq!(
+        reasons(&setting, &format!("{path}/1")).await,
+        ["it needs task 0, which is ready"]
+    );
+    let ready = reasons(&setting, &format!("{path}/0")).await;
+    assert!(ready[1].starts_with("there is no worker"), "{ready:?}");
+    setting.add_worker(&[]).await;
+    let ready = reasons(&setting, &format!("{path}/0")).await;
+    assert_eq!(ready[1], "worker `test:tasks` does not carry the label `gold`");
+    setting.add_worker(&["gold"]).await;
+    let ready = reasons(&setting, &format!("{path}/0")).await;
+    assert_eq!(
+        ready[1],
+        "worker `test:tasks` has 2 free slots and may take it any moment"
+    );
+    let tasks = setting.claim().await;
+    assert_eq!(
+        reasons(&setting, &format!("{path}/0")).await,
+        ["worker `test:tasks` has it, attempt 1"]
+    );
+    let failure = Failure::new(ErrorClass::External, "HW-T010", "the store is away");
+    setting
+        .fail(&tasks[0], failure, NextState::RetryAfter(Duration::from_secs(3600)))
+        .await;
+    let pause = reasons(&setting, &format!("{path}/0")).await;
+    assert!(pause[0].starts_with("it is tried again in 35"), "{pause:?}");
+    assert!(pause[0].ends_with("after: the store is away"), "{pause:?}");
+}
+
+#[tokio::test]
+async fn only_quarantined_tasks_of_open_jobs_get_another_chance() {
+    let setting = Setting::new().await;
+    let path = submit(&setting, json!({"tasks": 1})).await;
+    let reply = setting
+        .call(http::Method::POST, &format!("{path}/0/requeue"))
+        .send()
+        .await;
+    assert_eq!((reply.status.as_u16(), reply.problem().code.as_str()), (409, "HW-A026"));
+    let tasks = setting.claim().await;
+    let failure = Failure::new(ErrorClass::Internal, "HW-J024", "again and again");
+    setting
+        .fail(&tasks[0], failure, NextState::Settled(TaskState::Quarantined))
+        .await;
+    let given_up = reasons(&setting, &format!("{path}/0")).await;
+    assert_eq!(given_up[0], "it was given up after 1 attempt");
+}

@@ -1,0 +1,90 @@
+//! The command line itself: exit codes, help, configuration, completions, pages of errors.
+
+use crate::harness::Sandbox;
+
+#[test]
+fn bad_usage_ends_with_2_and_proposes() {
+    let sandbox = Sandbox::new();
+    let stderr = sandbox.fails(2, ["tabel", "list"]);
+    assert!(stderr.contains("table"), "{stderr}");
+    sandbox.fails(2, ["table", "register", "x"]);
+    sandbox.fails(2, ["sql", "select 1", "--format", "xml"]);
+}
+
+#[test]
+fn help_is_a_manual() {
+    let sandbox = Sandbox::new();
+    for args in [vec!["--help"], vec!["help", "exit-codes"], vec!["table", "register", "--help"], vec!["funnel", "run", "--help"]] {
+        let help = sandbox.ok(&args);
+        assert!(help.len() > 200, "{args:?}: {help}");
+    }
+    assert!(sandbox.ok(["funnel", "run", "--help"]).contains("headwater funnel run"), "an example ends each help");
+    assert!(sandbox.ok(["--version"]).starts_with("headwater "));
+}
+
+#[test]
+fn completions_exist_for_every_shell() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        assert!(sandbox.ok(["completions", shell]).contains("headwater"), "{shell}");
+    }
+}
+
+#[test]
+fn every_error_code_has_a_page_in_the_program() {
+    let sandbox = Sandbox::new();
+    let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors");
+    let mut codes = 0;
+    for page in std::fs::read_dir(pages).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        if let Some(code) = name.strip_suffix(".md").filter(|name| name.starts_with("HW-")) {
+            codes += 1;
+            assert!(sandbox.ok(["explain", code]).contains(code), "{code}");
+        }
+    }
+    assert!(codes > 50, "{codes} pages");
+    sandbox.fails(4, ["explain", "HW-X999"]);
+}
+
+#[test]
+fn faults_of_the_configuration_are_told_all_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write("headwater.toml", "[memory]\nlimt = \"1GiB\"\n[jobs]\nkeep_results = 7\n");
+    let ran = sandbox.run(["config", "check", "--format", "json"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(told.contains("limit") && told.contains("keep_results"), "{told}");
+    sandbox.write("headwater.toml", "[memory]\nlimit = \"1GiB\"\n");
+    let shown = sandbox.ok(["config", "show", "--format", "json"]);
+    assert!(shown.contains("headwater.toml"), "{shown}");
+    sandbox.ok(["config", "check"]);
+}
+
+#[test]
+fn the_doctor_looks_at_everything() {
+    let sandbox = Sandbox::new();
+    let document = sandbox.json(["doctor", "--format", "json"]);
+    assert!(document["checks"].as_array().unwrap().len() >= 4, "{document}");
+}
+
+#[test]
+fn a_backup_made_while_running_can_be_restored() {
+    let sandbox = Sandbox::new();
+    crate::data::write_example(&sandbox.path().join("data"));
+    sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts"]);
+    let up = sandbox.up();
+    sandbox.ok(["config", "backup", "copy.db"]);
+    sandbox.ok(["table", "drop", "events", "--force", "--yes"]);
+    assert_eq!(sandbox.ok(["table", "list", "-q"]), "");
+    assert_eq!(up.stop(), 0);
+    sandbox.ok(["config", "restore", "copy.db", "--yes"]);
+    assert_eq!(sandbox.ok(["table", "list", "-q"]), "events\n");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "");
+    let stderr = sandbox.fails(6, ["table", "list", "--data-dir", "file/inside"]);
+    assert!(stderr.contains("file"), "{stderr}");
+}

@@ -1,0 +1,235 @@
+//! A folder of its own for each test, commands in it, and a server that ends with the test.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test: built beside this test binary.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("headwater");
+    assert!(program.exists(), "{} is missing: build it with `cargo build -p headwater`", program.display());
+    program
+}
+
+/// A folder in which commands run, with its own data folder and home.
+pub struct Sandbox {
+    folder: TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self { folder: tempfile::Builder::new().prefix("headwater-it-").tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.path().join(".headwater")
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(program());
+        command.args(args).current_dir(self.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.path()).env("LANG", "C.UTF-8").env("TERM", "dumb").env("NO_COLOR", "1");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        ran(self.command(args).output().unwrap())
+    }
+
+    /// Runs a command to its end with this text on its standard input.
+    pub fn run_with_input<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &str) -> Ran {
+        let mut child =
+            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        ran(child.wait_with_output().unwrap())
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    #[track_caller]
+    pub fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "stdout: {}\nstderr: {}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// Runs a command that must succeed; the document on its standard output.
+    #[track_caller]
+    pub fn json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Value {
+        serde_json::from_str(&self.ok(args)).unwrap()
+    }
+
+    /// Runs a command that must end with this code; its standard error.
+    #[track_caller]
+    pub fn fails<S: AsRef<OsStr>>(&self, code: i32, args: impl IntoIterator<Item = S>) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, code, "stdout: {}\nstderr: {}", ran.stdout, ran.stderr);
+        ran.stderr
+    }
+
+    /// Starts `headwater up` on a free port and waits until it answers.
+    pub fn up(&self) -> Up {
+        self.up_with::<&str>([])
+    }
+
+    pub fn up_with<S: AsRef<OsStr>>(&self, more: impl IntoIterator<Item = S>) -> Up {
+        let log = std::fs::File::create(self.path().join("up.log")).unwrap();
+        let mut command = self.command(["up", "--listen", "127.0.0.1:0"]);
+        let mut child = command.args(more).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let file = self.data_dir().join("server.json");
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Ok(text) = std::fs::read_to_string(&file)
+                && let Ok(server) = serde_json::from_str::<Value>(&text)
+                && server["pid"] == child.id()
+            {
+                return Up { child, http: server["http"].as_str().unwrap_or_default().to_owned(), server };
+            }
+            let log = || std::fs::read_to_string(self.path().join("up.log")).unwrap_or_default();
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("`up` ended with {status}: {}", log());
+            }
+            assert!(Instant::now() < until, "`up` did not start within 30 s: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Ran {
+    /// The problem document on standard error.
+    #[track_caller]
+    pub fn problem(&self) -> Value {
+        let start = self.stderr.find('{').unwrap_or_else(|| panic!("no problem on stderr: {}", self.stderr));
+        serde_json::from_str(self.stderr[start..].trim()).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
+    }
+}
+
+/// A running server.
+pub struct Up {
+    child: Child,
+    /// Its address, `http://127.0.0.1:PORT`.
+    pub http: String,
+    /// Its `server.json`.
+    pub server: Value,
+}
+
+impl Up {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to stop and waits; its exit code.
+    pub fn stop(mut self) -> i32 {
+        signal(self.child.id(), libc::SIGTERM);
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            assert!(Instant::now() < until, "`up` did not stop within 20 s");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it without warning.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A request over TCP.
+    pub fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, None, &[])
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, Some(body.to_string()), &[("content-type", "application/json")])
+    }
+
+    pub fn request(&self, method: &str, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let mut request = reqwest::Client::new().request(method, format!("{}{path}", self.http));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            if let Some(body) = body {
+                request = request.body(body);
+            }
+            let answer = request.send().await.unwrap();
+            let status = answer.status().as_u16();
+            let headers = answer.headers().clone();
+            Answer { status, headers, body: answer.text().await.unwrap() }
+        })
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What came back over HTTP.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(pid: u32, signal: i32) {
+    let done = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
