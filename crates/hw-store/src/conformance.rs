@@ -19,8 +19,12 @@ pub(crate) mod sessions;
 mod setting;
 pub(crate) mod submission;
 
-pub(crate) use invariants::*;
-pub(crate) use setting::*;
+pub(crate) use invariants::{all_events, check_invariants};
+pub(crate) use setting::{
+    LEASE, ManualClock, Setting, UNFINISHED_MAX, after, block_on, change, claim_of, done, ending, job_id, keyed, lost,
+    new_job, new_session, new_worker, of_flow, part, result, session, short, spec, success, table, table_name, task_id,
+    worker,
+};
 
 /// Makes a module of tests out of every case, for one backend.
 macro_rules! conformance {

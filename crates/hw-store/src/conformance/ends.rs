@@ -55,7 +55,7 @@ pub(crate) async fn a_file_as_result_is_referred_to(s: &Setting) {
 }
 
 pub(crate) async fn other_endings_say_why(s: &Setting) {
-    let failure = Failure::new(ErrorClass::Timeout, "HW-J004", "took too long");
+    let failure = Failure::new(ErrorClass::Timeout, "HW-J013", "took too long");
     for (number, how, state) in [
         (1, JobEnding::Failed(failure.clone()), JobState::Failed),
         (2, JobEnding::TimedOut(failure.clone()), JobState::TimedOut),

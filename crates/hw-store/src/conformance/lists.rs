@@ -60,78 +60,28 @@ pub(crate) async fn filters_pass_only_what_they_name(s: &Setting) {
     s.submit_tasks(3, 0).await;
     s.claim_one("w").await;
     s.store.end_job(ending(3, result())).await.unwrap();
-    let none = JobFilter::default;
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    for (filter, expected) in [
-        (
-            JobFilter {
-                kinds: words(&["funnel", "x"]),
-                ..none()
-            },
-            "1",
-        ),
-        (
-            JobFilter {
-                states: vec![JobState::Running, JobState::Succeeded],
-                ..none()
-            },
-            "3 1",
-        ),
-        (
-            JobFilter {
-                table: Some(table_name("t")),
-                ..none()
-            },
-            "2",
-        ),
-        (
-            JobFilter {
-                tag: Some("b".to_owned()),
-                ..none()
-            },
-            "1",
-        ),
-        (
-            JobFilter {
-                owner: Some(session("s2")),
-                ..none()
-            },
-            "2",
-        ),
-        (
-            JobFilter {
-                unsettled: true,
-                ..none()
-            },
-            "2 1",
-        ),
-        (
-            JobFilter {
-                unsettled: true,
-                owner: Some(session("s1")),
-                ..none()
-            },
-            "1",
-        ),
-        (
-            JobFilter {
-                unsettled: true,
-                states: vec![JobState::Succeeded],
-                ..none()
-            },
-            "",
-        ),
-        (
-            JobFilter {
-                tag: Some("a".to_owned()),
-                kinds: words(&["test"]),
-                ..none()
-            },
-            "",
-        ),
-    ] {
-        assert_eq!(pages(s, filter.clone(), 9).await, expected, "{filter:?}");
-    }
+
+    check(s, |f| f.kinds = vec!["funnel".to_owned(), "x".to_owned()], "1").await;
+    check(s, |f| f.states = vec![JobState::Running, JobState::Succeeded], "3 1").await;
+    check(s, |f| f.table = Some(table_name("t")), "2").await;
+    check(s, |f| f.tag = Some("b".to_owned()), "1").await;
+    check(s, |f| f.owner = Some(session("s2")), "2").await;
+    check(s, |f| f.unsettled = true, "2 1").await;
+    check(s, |f| (f.unsettled, f.owner) = (true, Some(session("s1"))), "1").await;
+    check(s, |f| (f.unsettled, f.states) = (true, vec![JobState::Succeeded]), "").await;
+    check(
+        s,
+        |f| (f.tag, f.kinds) = (Some("a".to_owned()), vec!["test".to_owned()]),
+        "",
+    )
+    .await;
+}
+
+/// The filter that `set` makes passes these jobs.
+async fn check(s: &Setting, set: impl FnOnce(&mut JobFilter), expected: &str) {
+    let mut filter = JobFilter::default();
+    set(&mut filter);
+    assert_eq!(pages(s, filter.clone(), 9).await, expected, "{filter:?}");
 }
 
 pub(crate) async fn foreign_page_tokens_are_refused(s: &Setting) {
