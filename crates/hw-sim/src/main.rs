@@ -71,6 +71,8 @@ fn tell(simulation: &Simulation, seed: u64) -> ExitCode {
     reason = "tells people how fast it went; nothing is decided by it"
 )]
 fn run(simulation: &Simulation, wanted: &Wanted) -> ExitCode {
+    // A panic is a violation like any other, met again at each replay; `--verbose` shows where it comes from.
+    std::panic::set_hook(Box::new(|_| {}));
     let begun = Instant::now();
     for seed in (wanted.from..).take(usize::try_from(wanted.seeds).unwrap_or(usize::MAX)) {
         if let Err(broken) = simulation.run(seed) {
