@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,21 @@ async fn main() -> Outcome<()> {
     finish_in_batches(&store).await?;
     claim_from_a_long_queue(&store).await?;
     store.close().await;
+    open_again(&path).await
+}
+
+async fn open_again(path: &Path) -> Outcome<()> {
+    for _ in 0..3 {
+        let start = Instant::now();
+        let options = SqliteOptions::new(Arc::new(SystemClock), host_boot_id());
+        let store = SqliteStore::open(path, options).await?;
+        let opened = start.elapsed();
+        store.queue_length(None).await?;
+        let read = start.elapsed();
+        store.close().await;
+        let closed = start.elapsed();
+        println!("opened after {opened:.1?}, first answer after {read:.1?}, closed after {closed:.1?}");
+    }
     Ok(())
 }
 
@@ -47,7 +62,10 @@ async fn submit_alone(store: &Arc<SqliteStore>) -> Outcome<()> {
         let store = Arc::clone(store);
         tokio::spawn(async move {
             for number in (caller..jobs).step_by(CALLERS) {
-                let job = NewJob { flush: true, ..job(1_000_000 + number, 1) };
+                let job = NewJob {
+                    flush: true,
+                    ..job(1_000_000 + number, 1)
+                };
                 store.submit_job(job).await?;
             }
             Outcome::Ok(())
