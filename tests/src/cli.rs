@@ -14,11 +14,19 @@ fn bad_usage_ends_with_2_and_proposes() {
 #[test]
 fn help_is_a_manual() {
     let sandbox = Sandbox::new();
-    for args in [vec!["--help"], vec!["help", "exit-codes"], vec!["table", "register", "--help"], vec!["funnel", "run", "--help"]] {
+    for args in [
+        vec!["--help"],
+        vec!["help", "exit-codes"],
+        vec!["table", "register", "--help"],
+        vec!["funnel", "run", "--help"],
+    ] {
         let help = sandbox.ok(&args);
         assert!(help.len() > 200, "{args:?}: {help}");
     }
-    assert!(sandbox.ok(["funnel", "run", "--help"]).contains("headwater funnel run"), "an example ends each help");
+    assert!(
+        sandbox.ok(["funnel", "run", "--help"]).contains("headwater funnel run"),
+        "an example ends each help"
+    );
     assert!(sandbox.ok(["--version"]).starts_with("headwater "));
 }
 
@@ -49,7 +57,10 @@ fn every_error_code_has_a_page_in_the_program() {
 #[test]
 fn faults_of_the_configuration_are_told_all_at_once() {
     let sandbox = Sandbox::new();
-    sandbox.write("headwater.toml", "[memory]\nlimt = \"1GiB\"\n[jobs]\nkeep_results = 7\n");
+    sandbox.write(
+        "headwater.toml",
+        "[memory]\nlimt = \"1GiB\"\n[jobs]\nkeep_results = 7\n",
+    );
     let ran = sandbox.run(["config", "check", "--format", "json"]);
     assert_eq!(ran.code, 3, "{ran:?}");
     let told = format!("{}{}", ran.stdout, ran.stderr);

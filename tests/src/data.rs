@@ -28,7 +28,13 @@ pub const EXAMPLE: [Event; 12] = [
 
 /// Writes the worked examples' rows: users 1, 3, 5 in one part, 2 and 4 in the other.
 pub fn write_example(folder: &Path) {
-    let of = |users: &[i64]| EXAMPLE.iter().filter(|row| users.contains(&row.0)).copied().collect::<Vec<_>>();
+    let of = |users: &[i64]| {
+        EXAMPLE
+            .iter()
+            .filter(|row| users.contains(&row.0))
+            .copied()
+            .collect::<Vec<_>>()
+    };
     write_events(&folder.join("part-0.parquet"), &of(&[1, 3, 5]));
     write_events(&folder.join("part-1.parquet"), &of(&[2, 4]));
 }
@@ -42,18 +48,39 @@ pub fn write_straddling_example(folder: &Path) {
 
 pub fn write_events(path: &Path, rows: &[Event]) {
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("user", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0)))),
-        ("ts", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.1)))),
-        ("event", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2)))),
-        ("device", Arc::new(rows.iter().map(|row| row.3).collect::<StringArray>())),
-        ("price", Arc::new(rows.iter().map(|row| row.4).collect::<Float64Array>())),
+        (
+            "user",
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0))),
+        ),
+        (
+            "ts",
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.1))),
+        ),
+        (
+            "event",
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2))),
+        ),
+        (
+            "device",
+            Arc::new(rows.iter().map(|row| row.3).collect::<StringArray>()),
+        ),
+        (
+            "price",
+            Arc::new(rows.iter().map(|row| row.4).collect::<Float64Array>()),
+        ),
     ];
     write_columns(path, columns);
 }
 
 pub fn write_columns(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let nullable = columns.iter().map(|(name, array)| (*name, array.clone(), array.null_count() > 0 || !matches!(*name, "user" | "ts")));
+    let nullable = columns.iter().map(|(name, array)| {
+        (
+            *name,
+            array.clone(),
+            array.null_count() > 0 || !matches!(*name, "user" | "ts"),
+        )
+    });
     let batch = RecordBatch::try_from_iter_with_nullable(nullable).unwrap();
     let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
@@ -67,7 +94,13 @@ pub fn write_many(folder: &Path, rows: usize, parts: usize) {
         let rows: Vec<Event> = (0..rows / parts)
             .map(|row| {
                 let user = (row / 10 * parts + part) as i64;
-                (user, (row % 10) as i64 * 10, names[(row * 7 + part) % 3], Some("mobile"), Some(row as f64))
+                (
+                    user,
+                    (row % 10) as i64 * 10,
+                    names[(row * 7 + part) % 3],
+                    Some("mobile"),
+                    Some(row as f64),
+                )
             })
             .collect();
         write_events(&folder.join(format!("part-{part:05}.parquet")), &rows);

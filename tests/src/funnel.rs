@@ -13,7 +13,9 @@ fn registered(split: bool) -> Sandbox {
         false => data::write_example(&folder),
     }
     let groups = if split { "split" } else { "contained" };
-    sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts", "--groups", groups]);
+    sandbox.ok([
+        "table", "register", "events", "data", "--group", "user", "--time", "ts", "--groups", groups,
+    ]);
     sandbox
 }
 
@@ -29,20 +31,47 @@ fn steps(events: &[&str]) -> Value {
 fn examples() -> Vec<(Value, (u64, u64), Vec<(u64, u64)>)> {
     let one = |condition: Value| json!({"query": {"conditions": [condition]}});
     let with = |mut condition: Value, members: Value| {
-        condition.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        condition
+            .as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
         one(condition)
     };
     let event = |name: &str| filter("event", "==", name);
     vec![
         (json!({}), (5, 12), vec![]),
-        (with(event("buy"), json!({"target": ["sum", "price", ">=", 7]})), (2, 5), vec![]),
-        (with(event("buy"), json!({"target": ["count", "==", 0]})), (1, 1), vec![]),
-        (with(event("cart"), json!({"target": ["count", "<", 2]})), (2, 7), vec![]),
-        (with(event("cart"), json!({"target": ["count", "<", 2], "includeZero": true})), (5, 12), vec![]),
+        (
+            with(event("buy"), json!({"target": ["sum", "price", ">=", 7]})),
+            (2, 5),
+            vec![],
+        ),
+        (
+            with(event("buy"), json!({"target": ["count", "==", 0]})),
+            (1, 1),
+            vec![],
+        ),
+        (
+            with(event("cart"), json!({"target": ["count", "<", 2]})),
+            (2, 7),
+            vec![],
+        ),
+        (
+            with(event("cart"), json!({"target": ["count", "<", 2], "includeZero": true})),
+            (5, 12),
+            vec![],
+        ),
         (one(filter("device", "!=", "mobile")), (4, 9), vec![]),
-        (with(event("view"), json!({"target": ["sum", "price", "==", 0]})), (5, 12), vec![]),
+        (
+            with(event("view"), json!({"target": ["sum", "price", "==", 0]})),
+            (5, 12),
+            vec![],
+        ),
         (one(json!({"sequence": steps(&["view", "buy"])})), (2, 7), vec![]),
-        (json!({"funnel": {"sequence": steps(&["view", "buy", "cart", "buy"])}}), (5, 12), vec![(5, 12), (2, 7), (1, 4), (1, 4)]),
+        (
+            json!({"funnel": {"sequence": steps(&["view", "buy", "cart", "buy"])}}),
+            (5, 12),
+            vec![(5, 12), (2, 7), (1, 4), (1, 4)],
+        ),
         (json!({"timeframe": {"from": 15, "to": 25}}), (3, 4), vec![]),
         (
             json!({"query": {"conditions": [{"sequence": steps(&["buy", "cart"])}]}, "funnel": {"sequence": steps(&["view", "cart"])}}),
@@ -54,10 +83,28 @@ fn examples() -> Vec<(Value, (u64, u64), Vec<(u64, u64)>)> {
 
 #[track_caller]
 fn check(sandbox: &Sandbox, query: &Value, (groups, rows): (u64, u64), steps: &[(u64, u64)]) {
-    let result = sandbox.json(["funnel", "run", "events", "--string", &query.to_string(), "--format", "json"]);
-    let counts = |part: &Value| (part["matchingGroups"].as_u64().unwrap(), part["matchingGroupRows"].as_u64().unwrap());
+    let result = sandbox.json([
+        "funnel",
+        "run",
+        "events",
+        "--string",
+        &query.to_string(),
+        "--format",
+        "json",
+    ]);
+    let counts = |part: &Value| {
+        (
+            part["matchingGroups"].as_u64().unwrap(),
+            part["matchingGroupRows"].as_u64().unwrap(),
+        )
+    };
     assert_eq!(counts(&result["query"]), (groups, rows), "{query}\n{result}");
-    let found: Vec<_> = result["funnel"]["sequence"].as_array().into_iter().flatten().map(counts).collect();
+    let found: Vec<_> = result["funnel"]["sequence"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(counts)
+        .collect();
     assert_eq!(found, steps, "{query}\n{result}");
 }
 
@@ -76,7 +123,9 @@ fn the_worked_examples_hold_however_the_rows_are_cut() {
 fn a_funnel_runs_over_files_without_registration() {
     let sandbox = registered(false);
     for path in ["data/*.parquet", "data/"] {
-        let result = sandbox.json(["funnel", "run", path, "--group", "user", "--time", "ts", "--empty", "--format", "json"]);
+        let result = sandbox.json([
+            "funnel", "run", path, "--group", "user", "--time", "ts", "--empty", "--format", "json",
+        ]);
         assert_eq!(result["query"]["matchingGroups"], 5, "{result}");
     }
 }
@@ -85,15 +134,39 @@ fn a_funnel_runs_over_files_without_registration() {
 fn every_fault_of_a_query_is_told_at_its_place() {
     let sandbox = registered(false);
     let query = json!({"query": {"conditions": [filter("evnt", "==", "view"), filter("price", ">", "cheap")], "relation": "$0 and $7"}, "colour": 1});
-    let ran = sandbox.run(["funnel", "run", "events", "--string", &query.to_string(), "--format", "json"]);
+    let ran = sandbox.run([
+        "funnel",
+        "run",
+        "events",
+        "--string",
+        &query.to_string(),
+        "--format",
+        "json",
+    ]);
     assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{ran:?}");
     let problem = ran.problem();
-    let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<_> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
     assert_eq!(pointers.len(), 4, "{problem}");
-    let ran = sandbox.run(["funnel", "validate", "events", "--string", &query.to_string(), "--format", "json"]);
+    let ran = sandbox.run([
+        "funnel",
+        "validate",
+        "events",
+        "--string",
+        &query.to_string(),
+        "--format",
+        "json",
+    ]);
     assert_eq!(ran.code, 3);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!((&document["success"], document["errors"].as_array().unwrap().len()), (&json!(false), 4));
+    assert_eq!(
+        (&document["success"], document["errors"].as_array().unwrap().len()),
+        (&json!(false), 4)
+    );
     let document = sandbox.json(["funnel", "validate", "events", "--string", "{}", "--format", "json"]);
     assert_eq!(document["success"], true);
 }
@@ -101,7 +174,8 @@ fn every_fault_of_a_query_is_told_at_its_place() {
 #[test]
 fn a_finished_identical_query_answers_again() {
     let sandbox = registered(false);
-    let run = |more: &[&str]| sandbox.json([&["funnel", "run", "events", "--empty", "--format", "json"], more].concat());
+    let run =
+        |more: &[&str]| sandbox.json([&["funnel", "run", "events", "--empty", "--format", "json"], more].concat());
     let first = run(&[])["requestId"].clone();
     assert_eq!(run(&[])["requestId"], first);
     assert_ne!(run(&["--no-cache"])["requestId"], first);
@@ -115,9 +189,27 @@ fn ids_of_matching_groups_are_exported_sorted() {
         let sandbox = registered(split);
         let query = json!({"funnel": {"sequence": steps(&["view", "buy"])}}).to_string();
         let target = sandbox.path().join("out.csv");
-        sandbox.ok(["funnel", "run", "events", "--string", &query, "--export-groups", "out.csv"]);
+        sandbox.ok([
+            "funnel",
+            "run",
+            "events",
+            "--string",
+            &query,
+            "--export-groups",
+            "out.csv",
+        ]);
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "user\n1\n4\n");
-        sandbox.ok(["funnel", "run", "events", "--string", &query, "--step", "1", "--export-groups", "matched"]);
+        sandbox.ok([
+            "funnel",
+            "run",
+            "events",
+            "--string",
+            &query,
+            "--step",
+            "1",
+            "--export-groups",
+            "matched",
+        ]);
         assert_eq!(sandbox.ok(["sql", "select * from matched"]), "user\n1\n2\n3\n4\n5\n");
     }
 }
@@ -128,7 +220,16 @@ fn hostile_values_and_names_stay_values_and_names() {
     let folder = sandbox.path().join("da'ta \"x\" %2e#?");
     data::write_example(&folder);
     let name = "my \"table\"; drop";
-    let register = ["table", "register", &format!("\"{}\"", name.replace('"', "\"\"")), folder.to_str().unwrap(), "--group", "user", "--time", "ts"];
+    let register = [
+        "table",
+        "register",
+        &format!("\"{}\"", name.replace('"', "\"\"")),
+        folder.to_str().unwrap(),
+        "--group",
+        "user",
+        "--time",
+        "ts",
+    ];
     sandbox.ok(register);
     for value in ["' | (ts >= 0) #", "\\", "a\nb", "$0", "{}", "\u{0}"] {
         let query = json!({"query": {"conditions": [filter("event", "==", value)]}}).to_string();
@@ -144,14 +245,35 @@ fn a_query_of_a_megabyte_and_ten_thousand_nested_conditions_get_an_answer() {
     let values: Vec<String> = (0..9_000).map(|value| format!("{value:0>100}")).collect();
     let large = json!({"query": {"conditions": [filter("event", "in", values)]}}).to_string();
     let file = sandbox.write("large.json", large);
-    let result = sandbox.json(["funnel", "run", "events", "--file", file.to_str().unwrap(), "--format", "json"]);
+    let result = sandbox.json([
+        "funnel",
+        "run",
+        "events",
+        "--file",
+        file.to_str().unwrap(),
+        "--format",
+        "json",
+    ]);
     assert_eq!(result["query"]["matchingGroups"], 0);
     let conditions: Vec<Value> = (0..10_000).map(|index| filter("ts", "==", index)).collect();
     let relation = (0..10_000).map(|index| format!("(${index} or ")).collect::<String>() + "$0" + &")".repeat(10_000);
     let nested = json!({"query": {"conditions": conditions, "relation": relation}}).to_string();
     let file = sandbox.write("nested.json", nested);
-    let ran = sandbox.run(["funnel", "run", "events", "--file", file.to_str().unwrap(), "--format", "json"]);
-    assert!([0, 3].contains(&ran.code), "{} {}", ran.code, ran.stderr.chars().take(500).collect::<String>());
+    let ran = sandbox.run([
+        "funnel",
+        "run",
+        "events",
+        "--file",
+        file.to_str().unwrap(),
+        "--format",
+        "json",
+    ]);
+    assert!(
+        [0, 3].contains(&ran.code),
+        "{} {}",
+        ran.code,
+        ran.stderr.chars().take(500).collect::<String>()
+    );
 }
 
 #[test]
@@ -161,7 +283,11 @@ fn the_demo_shows_real_flights_and_runs_twice() {
         let shown = sandbox.run(["demo", "--format", "table"]);
         assert_eq!(shown.code, 0, "{}", shown.stderr);
         for count in ["3,978", "1,959", "255"] {
-            assert!(shown.stdout.contains(count) || shown.stdout.contains(&count.replace(',', "")), "{}", shown.stdout);
+            assert!(
+                shown.stdout.contains(count) || shown.stdout.contains(&count.replace(',', "")),
+                "{}",
+                shown.stdout
+            );
         }
     }
 }

@@ -13,7 +13,11 @@ use tempfile::TempDir;
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join("headwater");
-    assert!(program.exists(), "{} is missing: build it with `cargo build -p headwater`", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: build it with `cargo build -p headwater`",
+        program.display()
+    );
     program
 }
 
@@ -32,7 +36,9 @@ pub struct Ran {
 
 impl Sandbox {
     pub fn new() -> Self {
-        Self { folder: tempfile::Builder::new().prefix("headwater-it-").tempdir().unwrap() }
+        Self {
+            folder: tempfile::Builder::new().prefix("headwater-it-").tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -54,7 +60,11 @@ impl Sandbox {
         let mut command = Command::new(program());
         command.args(args).current_dir(self.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.path()).env("LANG", "C.UTF-8").env("TERM", "dumb").env("NO_COLOR", "1");
+        command
+            .env("HOME", self.path())
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "dumb")
+            .env("NO_COLOR", "1");
         command.stdin(Stdio::null());
         command
     }
@@ -66,8 +76,13 @@ impl Sandbox {
 
     /// Runs a command to its end with this text on its standard input.
     pub fn run_with_input<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &str) -> Ran {
-        let mut child =
-            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         ran(child.wait_with_output().unwrap())
     }
@@ -110,7 +125,10 @@ impl Sandbox {
                 && let Ok(server) = serde_json::from_str::<Value>(&text)
                 && server["pid"] == child.id()
             {
-                return Up { child, http: server["http"].as_str().unwrap_or_default().to_owned(), server };
+                return Up {
+                    child,
+                    http: server["http"].as_str().unwrap_or_default().to_owned(),
+                };
             }
             let log = || std::fs::read_to_string(self.path().join("up.log")).unwrap_or_default();
             if let Some(status) = child.try_wait().unwrap() {
@@ -126,7 +144,10 @@ impl Ran {
     /// The problem document on standard error.
     #[track_caller]
     pub fn problem(&self) -> Value {
-        let start = self.stderr.find('{').unwrap_or_else(|| panic!("no problem on stderr: {}", self.stderr));
+        let start = self
+            .stderr
+            .find('{')
+            .unwrap_or_else(|| panic!("no problem on stderr: {}", self.stderr));
         serde_json::from_str(self.stderr[start..].trim()).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
     }
 }
@@ -136,8 +157,6 @@ pub struct Up {
     child: Child,
     /// Its address, `http://127.0.0.1:PORT`.
     pub http: String,
-    /// Its `server.json`.
-    pub server: Value,
 }
 
 impl Up {
@@ -170,11 +189,19 @@ impl Up {
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
-        self.request("POST", path, Some(body.to_string()), &[("content-type", "application/json")])
+        self.request(
+            "POST",
+            path,
+            Some(body.to_string()),
+            &[("content-type", "application/json")],
+        )
     }
 
     pub fn request(&self, method: &str, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Answer {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
             let mut request = reqwest::Client::new().request(method, format!("{}{path}", self.http));
@@ -187,7 +214,11 @@ impl Up {
             let answer = request.send().await.unwrap();
             let status = answer.status().as_u16();
             let headers = answer.headers().clone();
-            Answer { status, headers, body: answer.text().await.unwrap() }
+            Answer {
+                status,
+                headers,
+                body: answer.text().await.unwrap(),
+            }
         })
     }
 }
@@ -222,7 +253,10 @@ impl Answer {
 
 /// Sends a signal to a process that this test started.
 pub fn signal(pid: u32, signal: i32) {
-    let done = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status().unwrap();
+    let done = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .status()
+        .unwrap();
     assert!(done.success());
 }
 

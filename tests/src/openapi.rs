@@ -14,5 +14,9 @@ fn the_committed_openapi_document_is_the_one_served() {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&committed, &served).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&committed).unwrap(), served, "run `cargo xtask openapi`");
+    assert_eq!(
+        std::fs::read_to_string(&committed).unwrap(),
+        served,
+        "run `cargo xtask openapi`"
+    );
 }

@@ -23,7 +23,11 @@ pub fn steps(page: &str) -> Vec<Step> {
             (false, "```console") => inside = true,
             (true, "```") => inside = false,
             (true, line) => match (line.strip_prefix("$ "), steps.last_mut()) {
-                (Some(command), _) => steps.push(Step { line: number + 1, command: command.to_owned(), expected: String::new() }),
+                (Some(command), _) => steps.push(Step {
+                    line: number + 1,
+                    command: command.to_owned(),
+                    expected: String::new(),
+                }),
                 (None, Some(step)) => step.expected += &format!("{line}\n"),
                 (None, None) => panic!("line {}: output without a command", number + 1),
             },
@@ -35,7 +39,11 @@ pub fn steps(page: &str) -> Vec<Step> {
 
 /// Runs the steps one after the other in the sandbox, with `headwater` on the path.
 pub fn play(sandbox: &Sandbox, steps: &[Step]) {
-    let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let path = format!(
+        "{}:{}",
+        program().parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
     for step in steps {
         let output = Command::new("bash")
             .args(["-c", &step.command])
@@ -49,7 +57,13 @@ pub fn play(sandbox: &Sandbox, steps: &[Step]) {
             .unwrap();
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(matches(&step.expected, &shown), "line {}: $ {}\nexpected:\n{}\ngot:\n{shown}\nstderr:\n{stderr}", step.line, step.command, step.expected);
+        assert!(
+            matches(&step.expected, &shown),
+            "line {}: $ {}\nexpected:\n{}\ngot:\n{shown}\nstderr:\n{stderr}",
+            step.line,
+            step.command,
+            step.expected
+        );
     }
 }
 

@@ -7,14 +7,15 @@ use futures::future::BoxFuture;
 use hw_api::{CheckedConfig, Problem};
 use hw_cli::{ConfigSource, DemoData, LocalOptions, LocalRouter, Program, Restored, UpOptions, WorkerOptions};
 use hw_server::{
-    App, AppRole, ConfigFiles, ConfigSources, DEFAULT_TOML, FlagSetting, LoadedConfig, UpSettings, WorkerProcessSettings,
-    load_settings, open_folder, process_environment, restore_store, serve_up, serve_worker, write_demo,
+    App, AppRole, ConfigFiles, ConfigSources, DEFAULT_TOML, FlagSetting, LoadedConfig, UpSettings,
+    WorkerProcessSettings, load_settings, open_folder, process_environment, restore_store, serve_up, serve_worker,
+    write_demo,
 };
 
 use crate::logging;
 
 /// Headwater itself.
-pub struct Headwater;
+pub(crate) struct Headwater;
 
 impl Program for Headwater {
     fn open(&self, options: LocalOptions) -> BoxFuture<'_, Result<LocalRouter, Problem>> {
@@ -33,7 +34,9 @@ impl Program for Headwater {
         async move {
             let config = load(&options.local).map_err(|problem| *problem)?;
             logging::start(&config.config.log.level, &config.config.log.format);
-            let runtime = process_environment().into_iter().find(|(name, _)| name == "XDG_RUNTIME_DIR");
+            let runtime = process_environment()
+                .into_iter()
+                .find(|(name, _)| name == "XDG_RUNTIME_DIR");
             let settings = UpSettings {
                 listen: options.listen,
                 http: !options.no_http,
@@ -50,8 +53,17 @@ impl Program for Headwater {
         async move {
             let config = load(&options.local).map_err(|problem| *problem)?;
             logging::start(&config.config.log.level, &config.config.log.format);
-            let WorkerOptions { local, slots, labels, shutdown } = options;
-            let settings = WorkerProcessSettings { slots, labels, shutdown };
+            let WorkerOptions {
+                local,
+                slots,
+                labels,
+                shutdown,
+            } = options;
+            let settings = WorkerProcessSettings {
+                slots,
+                labels,
+                shutdown,
+            };
             serve_worker(config, open_folder(&local.data_dir)?, settings).await
         }
         .boxed()
@@ -68,7 +80,11 @@ impl Program for Headwater {
     fn restore(&self, options: LocalOptions, backup: PathBuf) -> BoxFuture<'_, Result<Restored, Problem>> {
         async move {
             let done = restore_store(&open_folder(&options.data_dir)?, &backup).await?;
-            Ok(Restored { store: done.store, bytes: done.bytes, previous: done.previous })
+            Ok(Restored {
+                store: done.store,
+                bytes: done.bytes,
+                previous: done.previous,
+            })
         }
         .boxed()
     }
@@ -106,6 +122,11 @@ fn load(options: &LocalOptions) -> Result<LoadedConfig, Box<Problem>> {
         ConfigSource::File(path) => ConfigFiles::Only(path.clone()),
         ConfigSource::Nothing => ConfigFiles::None,
     };
-    let sources = ConfigSources { flags, environment: process_environment(), files, folder: options.folder.clone() };
+    let sources = ConfigSources {
+        flags,
+        environment: process_environment(),
+        files,
+        folder: options.folder.clone(),
+    };
     load_settings(&sources).map_err(Box::new)
 }

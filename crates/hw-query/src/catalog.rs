@@ -216,11 +216,12 @@ impl StatementCatalog {
         locked(&self.pinned).insert(name, stored.table.version);
         match stored.table.kind {
             TableKind::View => self.view(&stored, depth).await.map(Some),
-            TableKind::Dataset => {
+            // A managed table's segments are Parquet parts like a dataset's.
+            TableKind::Dataset | TableKind::Managed => {
                 let table = dataset::table(&self.engine, &self.stores, &self.counters, &stored)?;
                 Ok(Some(Arc::new(table)))
             }
-            TableKind::Bucket | TableKind::Lake | TableKind::Mirror | TableKind::Managed => {
+            TableKind::Bucket | TableKind::Lake | TableKind::Mirror => {
                 let message = format!(
                     "table `{}` is a {} table, which SQL cannot read yet",
                     stored.table.name,

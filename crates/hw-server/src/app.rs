@@ -119,6 +119,8 @@ impl App {
         let session = parts::new_session(&common);
         common.store.start_session(session.clone()).await?;
         let controller = parts::controller(&common).await?;
+        // What processes that died left is settled before the first request is answered.
+        controller.step().await?;
         let state = Arc::new(State::new(
             server_parts(&common, controller.clone(), &stop),
             facts(&common),

@@ -33,10 +33,14 @@ pub fn request_id(job: JobId) -> String {
 
 /// A fault of the file layer as a task reports it.
 pub(crate) fn file_failure(error: &FileError) -> Failure {
-    let class = match error.fault() {
-        Fault::Input => ErrorClass::Input,
-        Fault::Data => ErrorClass::Data,
-        Fault::External => ErrorClass::External,
+    let class = match (error, error.fault()) {
+        // What a request names and is not there is a fault of the request; a part that vanishes later is told otherwise.
+        (FileError::NotFound { .. } | FileError::NoFiles { .. } | FileError::TooManyFiles { .. }, _) => {
+            ErrorClass::Input
+        }
+        (_, Fault::Input) => ErrorClass::Input,
+        (_, Fault::Data) => ErrorClass::Data,
+        (_, Fault::External) => ErrorClass::External,
     };
     Failure::new(class, error.code(), error.to_string()).help(error.help())
 }

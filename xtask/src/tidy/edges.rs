@@ -40,6 +40,16 @@ pub(super) const EXTRA: &[(&str, &str, &str)] = &[
     ),
     ("hw-worker", "hw-catalog", "a task names tables and parts"),
     (
+        "hw-worker",
+        "hw-funnel",
+        "the kind `funnel` validates queries and merges partial results, both pure",
+    ),
+    (
+        "headwater",
+        "hw-api",
+        "what the commands ask of the program fails with a problem",
+    ),
+    (
         "hw-server",
         "hw-job",
         "routes turn requests into jobs and show their states",

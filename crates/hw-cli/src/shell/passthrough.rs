@@ -1,5 +1,6 @@
 //! Rows that go through as the server sent them.
 
+use bytes::Bytes;
 use hw_api::Problem;
 use serde::Deserialize;
 
@@ -17,7 +18,12 @@ const ERROR_LINE_MAX: usize = 1 << 20;
 pub(super) async fn copy(shell: &mut Shell<'_>, mut body: RouterBody) -> Result<(), Ending> {
     let mut last_line = LastLine::default();
     let mut last_byte = b'\n';
+    let mut line_ends = LineEnds::default();
     while let Some(chunk) = next_chunk(&mut body).await? {
+        let chunk = match shell.settings.format {
+            Format::Csv => line_ends.plain(chunk),
+            _ => chunk,
+        };
         shell.write(&chunk)?;
         last_byte = chunk.last().copied().unwrap_or(last_byte);
         if shell.settings.format == Format::JsonLines {
@@ -31,6 +37,33 @@ pub(super) async fn copy(shell: &mut Shell<'_>, mut body: RouterBody) -> Result<
     match last_line.into_problem() {
         Some(problem) => Err(broken_off(problem)),
         None => Ok(()),
+    }
+}
+
+/// Turns the line ends of CSV on the wire (CR LF, as RFC 4180 has them) into those of a terminal; what stands within quotes
+/// stays as it is.
+#[derive(Default)]
+struct LineEnds {
+    quoted: bool,
+    /// The last byte was a CR outside quotes, held back until it is known what follows.
+    held: bool,
+}
+
+impl LineEnds {
+    fn plain(&mut self, chunk: Bytes) -> Bytes {
+        let mut plain = Vec::with_capacity(chunk.len() + 1);
+        for byte in chunk {
+            if self.held && byte != b'\n' {
+                plain.push(b'\r');
+            }
+            self.held = byte == b'\r' && !self.quoted;
+            // A doubled quote within quotes leaves and enters them again.
+            self.quoted ^= byte == b'"';
+            if !self.held {
+                plain.push(byte);
+            }
+        }
+        plain.into()
     }
 }
 
@@ -81,5 +114,32 @@ impl LastLine {
         let error: ErrorLine = serde_json::from_slice(self.line.trim_ascii_end()).ok()?;
         // A row may have a column of that name; it does not hold a code of ours.
         error.error.code.starts_with("HW-").then_some(error.error)
+    }
+}
+
+#[cfg(test)]
+mod line_end_tests {
+    use bytes::Bytes;
+
+    use super::LineEnds;
+
+    #[track_caller]
+    fn check(chunks: &[&str], expected: &str) {
+        let mut ends = LineEnds::default();
+        let plain: Vec<u8> = chunks
+            .iter()
+            .flat_map(|chunk| ends.plain(Bytes::copy_from_slice(chunk.as_bytes())))
+            .collect();
+        assert_eq!(String::from_utf8_lossy(&plain), expected);
+    }
+
+    #[test]
+    fn only_line_ends_outside_quotes_change() {
+        check(&["a,b\r\n1,2\r\n"], "a,b\n1,2\n");
+        check(&["a\r", "\nb\r", "c"], "a\nb\rc");
+        check(
+            &["\"x\r\ny\",\"say \"\"hi\"\"\r\n\"\r\n"],
+            "\"x\r\ny\",\"say \"\"hi\"\"\r\n\"\n",
+        );
     }
 }

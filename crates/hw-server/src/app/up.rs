@@ -74,7 +74,13 @@ async fn run(config: LoadedConfig, folder: DataFolder, settings: UpSettings) -> 
 }
 
 async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(), Fault> {
-    let UpSettings { listen, http, runtime_folder, started, shutdown } = settings;
+    let UpSettings {
+        listen,
+        http,
+        runtime_folder,
+        started,
+        shutdown,
+    } = settings;
     let addresses = match (http, listen.is_empty()) {
         (false, _) => Vec::new(),
         (true, true) => vec![app.state.config().http.listen.0],

@@ -10,6 +10,7 @@ use hw_catalog::{
 use hw_files::{Content, FoundFile, Location, Owner, Published, content_of, write_atomically};
 use hw_funnel::GroupExport;
 use hw_job::{CatalogChange, Failure, JobId, Needs, TaskSpec, TaskView};
+use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -261,13 +262,22 @@ impl super::FunnelRunner {
             .await
             .map_err(|error| crate::file_failure(&error))?;
         let found = files.found(&published).map_err(|error| crate::file_failure(&error))?;
+        let stored = files.root().store.head(&found.object).await.map_err(|error| {
+            let shown = files.root().shown(&found);
+            crate::file_failure(&hw_files::FileError::of_store(shown, &error))
+        })?;
+        let part = Part {
+            etag: stored.e_tag,
+            modified_at: stored.last_modified.timestamp_micros(),
+            ..found.to_part(Some(groups.num_rows() as u64))
+        };
         let exported = Exported {
             rows: groups.num_rows() as u64,
             bytes: published.bytes,
             target: task.spec.target.clone(),
             step: task.spec.step,
             table: Some(Box::new(self.table_of(name, groups, &found, task.job))),
-            parts: vec![found.to_part(Some(groups.num_rows() as u64))],
+            parts: vec![part],
         };
         Ok(Outcome {
             document: written(&exported),
