@@ -55,6 +55,8 @@ pub(crate) enum Action {
     Pause { process: u8 },
     /// It goes on.
     Wake { process: u8 },
+    /// A process sleeps past its leases, while the others work on; then it goes on as if nothing had happened.
+    Oversleep { process: u8, turns: u8 },
     /// A process dies.
     Kill { process: u8 },
     /// A dead process is started anew.
@@ -80,7 +82,7 @@ pub(crate) struct Weather {
 }
 
 /// How often which action is taken, before each script has its own preferences.
-const USUAL: [(Choice, u64); 20] = [
+const USUAL: [(Choice, u64); 21] = [
     (Choice::Step, 20),
     (Choice::Claim, 13),
     (Choice::Work, 13),
@@ -95,6 +97,7 @@ const USUAL: [(Choice, u64); 20] = [
     (Choice::Start, 2),
     (Choice::Mend, 2),
     (Choice::Pause, 1),
+    (Choice::Oversleep, 1),
     (Choice::Kill, 1),
     (Choice::Cut, 1),
     (Choice::Fill, 1),
@@ -119,6 +122,7 @@ enum Choice {
     Start,
     Mend,
     Pause,
+    Oversleep,
     Kill,
     Cut,
     Fill,
@@ -135,6 +139,7 @@ impl Choice {
             | Self::Start
             | Self::Mend
             | Self::Pause
+            | Self::Oversleep
             | Self::Kill
             | Self::Cut
             | Self::Fill
@@ -190,7 +195,7 @@ struct Author<'a> {
     chance: &'a mut Chance,
     weather: Weather,
     plans: Vec<u32>,
-    preferred: [(Choice, u64); 20],
+    preferred: [(Choice, u64); 21],
     total: u64,
     /// Longest time that passes at once, in milliseconds.
     patience: u64,
@@ -246,6 +251,10 @@ impl Author<'_> {
             Choice::Start => Action::Start { process },
             Choice::Mend => Action::Mend { process },
             Choice::Pause => Action::Pause { process },
+            Choice::Oversleep => Action::Oversleep {
+                process,
+                turns: 1 + self.chance.small(6),
+            },
             Choice::Kill => Action::Kill { process },
             Choice::Cut => Action::Cut { process },
             Choice::Fill => Action::Fill {

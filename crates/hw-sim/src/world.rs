@@ -192,6 +192,7 @@ impl<'a> World<'a> {
             Action::Jump { hours } => self.clock.jump(i64::from(hours)),
             Action::Pause { process } => self.change(process, |process| process.paused = true),
             Action::Wake { process } => self.change(process, |process| process.paused = false),
+            Action::Oversleep { process, turns } => self.oversleep(self.at(process), turns)?,
             Action::Kill { process } => self.kill(self.at(process)),
             Action::Start { process } => self.restart(self.at(process))?,
             Action::Cut { process } => self.change(process, |process| process.gate.cut(true)),
@@ -228,6 +229,23 @@ impl<'a> World<'a> {
             self.pass(if idle { STRETCH } else { Duration::from_secs(1) })?;
         }
         Err(Violation::new("every job settles", self.checker.unsettled()))
+    }
+
+    fn oversleep(&mut self, sleeper: usize, turns: u8) -> Result<(), Violation> {
+        let Some(process) = self.processes.get_mut(sleeper) else {
+            return Ok(());
+        };
+        process.paused = true;
+        self.pass(process::SESSION_LEASE)?;
+        for _ in 0..turns {
+            for other in (0..self.processes.len()).filter(|other| *other != sleeper) {
+                self.busy(other)?;
+            }
+        }
+        if let Some(process) = self.processes.get_mut(sleeper) {
+            process.paused = false;
+        }
+        self.step(sleeper, None)
     }
 
     fn busy(&mut self, number: usize) -> Result<(), Violation> {
