@@ -13,6 +13,7 @@ use datafusion::common::DataFusionError;
 use datafusion::common::TableReference;
 use datafusion::datasource::{TableType, ViewTable};
 use datafusion::execution::SessionState;
+use datafusion::sql::parser::Statement as Parsed;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hw_catalog::{DEFAULT_SCHEMA, TableKind, TableName, TableVersion, closest};
@@ -46,6 +47,8 @@ pub(crate) struct StatementCatalog {
     found: Mutex<HashMap<Key, Arc<dyn TableProvider>>>,
     names: Mutex<Vec<TableName>>,
     pinned: Mutex<BTreeMap<TableName, TableVersion>>,
+    /// What views grow to when they are put in.
+    weights: Mutex<HashMap<Key, u64>>,
     own: Weak<Self>,
 }
 
@@ -89,6 +92,7 @@ impl StatementCatalog {
             found: Mutex::default(),
             names: Mutex::default(),
             pinned: Mutex::default(),
+            weights: Mutex::default(),
             own: own.clone(),
         })
     }
@@ -232,6 +236,16 @@ impl StatementCatalog {
         }
     }
 
+    /// What a statement grows to when views are put in. All it names must have been looked up.
+    ///
+    /// # Errors
+    /// A [`StatementFault`] if that is too much.
+    pub(crate) fn weigh(&self, parsed: &Parsed) -> Result<u64, StatementFault> {
+        let weights = locked(&self.weights);
+        let weight_of = |name: &TableReference| key_of(name).and_then(|key| weights.get(&key).copied()).unwrap_or(1);
+        statement::weight(parsed, weight_of)
+    }
+
     fn view<'a>(
         &'a self,
         stored: &'a StoredTable,
@@ -258,6 +272,12 @@ impl StatementCatalog {
             self.resolve(&Names::of(&checked, &state)?, depth + 1)
                 .await
                 .map_err(broken)?;
+            let weight = self.weigh(&checked.parsed).map_err(|fault| broken(fault.into()))?;
+            let key = (
+                stored.table.name.schema().to_owned(),
+                stored.table.name.name().to_owned(),
+            );
+            locked(&self.weights).insert(key, weight);
             let plan = state.statement_to_plan(checked.parsed).await;
             let plan = plan.map_err(|error| broken(crate::error::classify(error, sql, limits)))?;
             let view: Arc<dyn TableProvider> = Arc::new(ViewTable::new(plan, Some(sql.to_owned())));

@@ -393,3 +393,6 @@ fn first_of(faults: &[StatementFault]) -> String {
         [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
     }
 }
+
+#[cfg(test)]
+mod tests;

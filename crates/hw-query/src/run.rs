@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::catalog::CatalogProviderList;
+use datafusion::common::config::TableOptions;
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -40,6 +41,9 @@ use crate::yielding::{CancelFlag, let_joins_yield};
 
 /// Batches that are computed before their reader asks for them.
 const BATCHES_AHEAD: usize = 2;
+
+/// Conditions up to which scans are told what will be filtered, to skip what cannot match.
+const CONDITIONS_SCANNED_MAX: usize = 300;
 
 /// One statement to be run.
 pub(crate) struct Work {
@@ -207,7 +211,10 @@ pub(crate) async fn plan(
     inspect(&checked)?;
     let values = params::values(&work.params, &checked.placeholders)?;
     let catalog = StatementCatalog::new(work.engine.clone(), work.input.clone(), Arc::default());
-    let state = state_with(&work.engine, current(&work.options), &catalog);
+    let mut state = state_with(&work.engine, current(&work.options), &catalog);
+    if checked.conditions > CONDITIONS_SCANNED_MAX {
+        state = without_scan_filters(state);
+    }
     let open = catalog.open(&state);
     plan_checked(work, checked, values, &state, open).await
 }
@@ -222,6 +229,7 @@ async fn plan_checked(
     let catalog = open.catalog();
     let limits = work.engine.limits();
     catalog.resolve(&Names::of(&checked, state)?, 0).await?;
+    catalog.weigh(&checked.parsed)?;
     let kind = checked.kind;
     let parsed = checked.parsed;
     let logical = match state.statement_to_plan(parsed.clone()).await {
@@ -277,11 +285,25 @@ fn nothing(state: &SessionState, open: OpenCatalog) -> Planned {
     }
 }
 
+/// Scans look at a condition again and again, in a time that grows with the square of its size; a very large condition
+/// costs less where only its filter looks at it, row by row.
+fn without_scan_filters(state: SessionState) -> SessionState {
+    let rules = state.physical_optimizers().iter();
+    let kept = rules
+        .filter(|rule| !rule.name().starts_with("FilterPushdown"))
+        .cloned()
+        .collect();
+    SessionStateBuilder::new_from_existing(state)
+        .with_physical_optimizer_rules(kept)
+        .build()
+}
+
 /// The engine's state with the session's options and the statement's catalog.
 pub(crate) fn state_with(engine: &Engine, config: SessionConfig, catalog: &Arc<StatementCatalog>) -> SessionState {
     let list: Arc<dyn CatalogProviderList> = Arc::clone(catalog) as Arc<_>;
     // Built anew, not only changed: functions such as `now` take the session's time zone when they are registered.
     let mut state = SessionStateBuilder::new_from_existing(engine.template().clone())
+        .with_table_options(TableOptions::default_from_session_config(config.options()))
         .with_config(config)
         .with_catalog_list(list)
         .with_runtime_env(runtime_for(catalog, engine))

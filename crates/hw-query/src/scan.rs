@@ -21,7 +21,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanC
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
@@ -117,6 +117,8 @@ impl fmt::Debug for FilesTable {
     }
 }
 
+/// Filters are not asked for here: the physical optimiser hands them to Parquet scans, which skip row groups and pages by
+/// them, and leaves the filter above the scan.
 #[async_trait]
 impl TableProvider for FilesTable {
     fn schema(&self) -> SchemaRef {
@@ -148,18 +150,6 @@ impl TableProvider for FilesTable {
                 format.create_physical_plan(session, configuration).await
             }
         }
-    }
-
-    /// Filters are used to skip row groups and pages; the rows that are left are filtered again above the scan.
-    fn supports_filters_pushdown(
-        &self,
-        filters: &[&Expr],
-    ) -> Result<Vec<TableProviderFilterPushDown>, DataFusionError> {
-        let answer = match self.reading {
-            Reading::Parquet(_) => TableProviderFilterPushDown::Inexact,
-            Reading::Other(_) => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(vec![answer; filters.len()])
     }
 
     fn statistics(&self) -> Option<Statistics> {

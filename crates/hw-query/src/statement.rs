@@ -13,20 +13,20 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use crate::engine::Limits;
 use crate::error::{Place, QueryError, StatementFault, StatementFaultKind, classify};
 
+mod balance;
+mod chain;
 mod guard;
 mod kind;
 mod script;
+mod weight;
 
 pub(crate) use guard::{Call, functions_called};
 pub(crate) use kind::StatementKind;
 pub use script::{Statement, split_statements};
+pub(crate) use weight::weight;
 
 /// Longest text of one statement, and of a script, in bytes.
 pub const SQL_BYTES_MAX: usize = 4 << 20;
-
-/// Tokens that may follow each other on one level of nesting without a comma between them. Each may deepen the
-/// expression tree by one, and trees are walked recursively.
-const CHAIN_TOKENS_MAX: usize = 100_000;
 
 /// Nested parentheses, sub-queries and prefix operators.
 const NESTING_MAX: usize = 300;
@@ -43,6 +43,8 @@ pub(crate) struct CheckedStatement {
     pub(crate) relations: Vec<Relation>,
     /// Numbers of the placeholders, `$1` is 1.
     pub(crate) placeholders: BTreeSet<usize>,
+    /// Conditions that AND and OR join.
+    pub(crate) conditions: usize,
 }
 
 /// A table or file as the statement names it.
@@ -61,7 +63,8 @@ pub(crate) struct Relation {
 /// [`QueryError::Statement`] with every fault that can be found without knowing the tables.
 pub(crate) fn check(sql: &str, limits: &Limits) -> Result<CheckedStatement, QueryError> {
     let tokens = tokenize(sql)?;
-    check_chains(&tokens, sql)?;
+    chain::check(&tokens, sql)?;
+    let conditions = chain::conditions(&tokens);
     let start = start_of(&tokens, sql);
     let mut statements = DFParserBuilder::new(tokens)
         .with_dialect(&GenericDialect {})
@@ -71,7 +74,11 @@ pub(crate) fn check(sql: &str, limits: &Limits) -> Result<CheckedStatement, Quer
         .map_err(|error| classify(error, sql, limits))?;
     let count = statements.len();
     match (statements.pop_front(), count) {
-        (Some(parsed), 1) => guard::check(parsed, sql, start),
+        (Some(mut parsed), 1) => {
+            balance::balance(&mut parsed);
+            let checked = guard::check(parsed, sql, start)?;
+            Ok(CheckedStatement { conditions, ..checked })
+        }
         _ => Err(wrong_count(count).into()),
     }
 }
@@ -103,32 +110,6 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
     })
 }
 
-fn check_chains(tokens: &[TokenWithSpan], sql: &str) -> Result<(), QueryError> {
-    let mut outer = Vec::new();
-    let mut chain = 0_usize;
-    for token in tokens {
-        match &token.token {
-            Token::Whitespace(_) => {}
-            Token::LParen | Token::LBracket | Token::LBrace => {
-                outer.push(chain);
-                chain = 0;
-            }
-            Token::RParen | Token::RBracket | Token::RBrace => chain = outer.pop().unwrap_or(chain) + 1,
-            Token::Comma | Token::SemiColon => chain = 0,
-            _ => chain += 1,
-        }
-        if chain > CHAIN_TOKENS_MAX {
-            let message = format!("an expression chains more than {CHAIN_TOKENS_MAX} words and operators");
-            let start = token.span.start;
-            let fault = StatementFault::new(StatementFaultKind::Size, message)
-                .at(Place::of(sql, start.line, start.column))
-                .help("use `column IN (...)`, or put the values into a file and join it");
-            return Err(fault.into());
-        }
-    }
-    Ok(())
-}
-
 fn is_blank(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_) | Token::SemiColon)
 }
@@ -137,3 +118,6 @@ fn start_of(tokens: &[TokenWithSpan], sql: &str) -> Option<Place> {
     let first = tokens.iter().find(|token| !is_blank(&token.token))?;
     Place::of(sql, first.span.start.line, first.span.start.column)
 }
+
+#[cfg(test)]
+mod tests;

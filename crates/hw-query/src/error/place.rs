@@ -15,7 +15,7 @@ pub struct Place {
 
 impl Place {
     /// The place at a 1-based line and column of `sql`, `None` for the "nowhere" that the parser gives as line 0.
-    /// A place beyond the text is moved to its end.
+    /// A place beyond the text is moved to the end of its line, or of the text.
     pub(crate) fn of(sql: &str, line: u64, column: u64) -> Option<Self> {
         if line == 0 || column == 0 {
             return None;
@@ -24,7 +24,7 @@ impl Place {
         for _ in 1..line {
             match sql.get(start..).and_then(|rest| rest.find('\n')) {
                 Some(end) => start += end + 1,
-                None => break,
+                None => return Some(Self::end_of(sql)),
             }
         }
         let rest = sql.get(start..).unwrap_or_default();

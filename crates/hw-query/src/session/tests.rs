@@ -11,6 +11,7 @@ use crate::testing::{World, csv, told};
 mod files;
 mod limits;
 mod refusals;
+mod size;
 
 /// Four events of three users.
 fn events() -> RecordBatch {

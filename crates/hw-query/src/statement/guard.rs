@@ -34,6 +34,7 @@ pub(super) fn check(parsed: Parsed, sql: &str, start: Option<Place>) -> Result<C
             kind,
             relations: walk.relations,
             placeholders: walk.placeholders,
+            conditions: 0,
         });
     }
     walk.faults.sort_by_key(|fault| fault.place.map(|place| place.offset));
