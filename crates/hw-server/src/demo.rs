@@ -89,6 +89,7 @@ impl From<DemoError> for Problem {
 ///
 /// # Errors
 /// Status 404 for another name, 503 if the folder cannot be written to.
+#[expect(clippy::result_large_err, reason = "a problem ends the command: it is made once")]
 pub fn write_demo(data_dir: &Path, name: &str) -> Result<Demo, Problem> {
     if name != "funnel" {
         return Err(DemoError::Unknown { name: name.to_owned() }.into());

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::thread::available_parallelism;
 
 /// The variables of the process that are UTF-8.
-#[expect(clippy::disallowed_methods, reason = "this is the rim where settings come from")]
 pub fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -202,10 +202,13 @@ enum Series {
     Buckets { counts: Vec<u64>, sum: f64, count: u64 },
 }
 
+/// The series of each family by their labels, by the family's name.
+type Families = BTreeMap<&'static str, (Family, BTreeMap<Vec<String>, Series>)>;
+
 /// All series. Families beyond [`FAMILIES`] may be added by other parts, for instance under the names of other programs.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    families: Mutex<BTreeMap<&'static str, (Family, BTreeMap<Vec<String>, Series>)>>,
+    families: Mutex<Families>,
 }
 
 impl Metrics {
@@ -267,7 +270,7 @@ impl Metrics {
         change(series.entry(key).or_insert_with(|| Series::new(family.kind)));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, (Family, BTreeMap<Vec<String>, Series>)>> {
+    fn lock(&self) -> MutexGuard<'_, Families> {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,6 +23,7 @@ pub struct RestoredStore {
 ///
 /// # Errors
 /// Status 422 with every fault of every layer.
+#[expect(clippy::result_large_err, reason = "a problem ends the command: it is made once")]
 pub fn load_settings(sources: &ConfigSources) -> Result<LoadedConfig, Problem> {
     load_config(sources).map_err(|error| Fault::from(error).into_problem())
 }
@@ -31,6 +32,7 @@ pub fn load_settings(sources: &ConfigSources) -> Result<LoadedConfig, Problem> {
 ///
 /// # Errors
 /// When it cannot be made or written to.
+#[expect(clippy::result_large_err, reason = "a problem ends the command: it is made once")]
 pub fn open_folder(path: &Path) -> Result<DataFolder, Problem> {
     DataFolder::open(path).map_err(|error| Fault::from(error).into_problem())
 }

@@ -67,34 +67,42 @@ async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> Response
     Fault::from(error).into_response()
 }
 
-/// The route that was probably meant: near as a whole, or the same below the API's prefix. Parameters in braces stand for
-/// what the path has there.
+/// The route that was probably meant: segment by segment the same or near, with or without the API's prefix. Parameters stand
+/// for what the path has there.
 fn propose(path: &str) -> Option<String> {
     let trimmed = path.trim_end_matches('/');
-    let segments: Vec<&str> = trimmed.split('/').collect();
     let prefixed = format!("{}{trimmed}", hw_api::API_PREFIX);
     let routes = routes::all();
-    let filled: Vec<String> = routes
-        .iter()
-        .filter_map(|route| {
-            fill(route.path, &segments).or_else(|| fill(route.path, &prefixed.split('/').collect::<Vec<_>>()))
-        })
-        .collect();
-    let near = |given: &str| hw_catalog::closest(given, filled.iter().map(String::as_str)).map(str::to_owned);
-    near(&prefixed).or_else(|| near(trimmed))
+    let candidates = [trimmed, &prefixed].into_iter().flat_map(|path| {
+        let segments: Vec<&str> = path.split('/').collect();
+        routes
+            .iter()
+            .filter_map(|route| fill(route.path, &segments))
+            .collect::<Vec<_>>()
+    });
+    let best = candidates.max_by_key(|(same, _)| *same)?;
+    Some(best.1)
 }
 
-fn fill(template: &str, segments: &[&str]) -> Option<String> {
+/// The path with the route's words in it and how many of them were right, or `None` where one is not even near.
+fn fill(template: &str, segments: &[&str]) -> Option<(usize, String)> {
     let parts: Vec<&str> = template.split('/').collect();
     if parts.len() != segments.len() {
         return None;
     }
-    let filled = parts
-        .iter()
-        .zip(segments)
-        .map(|(part, segment)| match part.starts_with('{') {
-            true => *segment,
-            false => *part,
-        });
-    Some(filled.collect::<Vec<_>>().join("/"))
+    let mut same = 0;
+    let mut filled = Vec::new();
+    for (part, segment) in parts.into_iter().zip(segments) {
+        let is_parameter = part.starts_with('{') && !segment.is_empty();
+        same += usize::from(part == *segment);
+        match (
+            is_parameter,
+            part == *segment || hw_catalog::closest(segment, [part]).is_some(),
+        ) {
+            (true, _) => filled.push(*segment),
+            (false, true) => filled.push(part),
+            (false, false) => return None,
+        }
+    }
+    Some((same, filled.join("/")))
 }

@@ -30,7 +30,6 @@ const MEMORY_BYTES_UNKNOWN: u64 = 2 << 30;
 const BATCH_ROWS: usize = 8192;
 
 /// Random bytes of the system.
-#[expect(clippy::disallowed_methods, reason = "this is the rim where chance comes from")]
 pub(super) fn random_bytes() -> [u8; 32] {
     rand::random()
 }

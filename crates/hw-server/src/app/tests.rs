@@ -247,8 +247,15 @@ async fn a_server_answers_over_both_doors_and_leaves_nothing_behind() {
         over_tcp.starts_with("HTTP/1.1 200") && over_tcp.contains(&up.facts.started_at),
         "{over_tcp}"
     );
-    let over_unix = exchange(UnixStream::connect(&socket).await.unwrap(), "/api/v1/workers", "").await;
-    assert!(over_unix.contains(":tasks"), "the server has a worker: {over_unix}");
+    let worker_joins = async {
+        let over_unix = async || exchange(UnixStream::connect(&socket).await.unwrap(), "/api/v1/workers", "").await;
+        while !over_unix().await.contains(":tasks") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), worker_joins)
+        .await
+        .expect("the server has a worker");
     assert!(up.ask("/health/ready", "").await.starts_with("HTTP/1.1 200"));
     assert!(
         up.ask("/api/v1/server", "origin: http://evil.example\r\n")

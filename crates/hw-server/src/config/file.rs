@@ -98,10 +98,10 @@ impl Reader<'_> {
                 .map(|(section, _)| section)
         };
         let proposal = match is_table {
-            true => hw_catalog::closest(&key, sections()),
-            false => propose(&key),
+            true => hw_catalog::closest(&key, sections()).map(str::to_owned),
+            false if keys::is_section(&key) => Some(format!("[{key}]")),
+            false => propose(&key).map(str::to_owned),
         };
-        let proposal = proposal.map(str::to_owned);
         self.fault(&Fault::UnknownKey { key, proposal }, name.span().start);
     }
 

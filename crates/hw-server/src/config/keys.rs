@@ -167,7 +167,7 @@ impl Kind {
     /// The value in the form of the typed configuration.
     pub(super) fn read(self, raw: Raw<'_>) -> Result<Value, Wrong> {
         let value = match raw {
-            Raw::Text(text) => self.from_text(text),
+            Raw::Text(text) => self.parse(text),
             Raw::Toml(value) => from_toml(value).filter(|value| self.fits_type(value)),
         };
         let shown = || match raw {
@@ -186,7 +186,7 @@ impl Kind {
         }
     }
 
-    fn from_text(self, text: &str) -> Option<Value> {
+    fn parse(self, text: &str) -> Option<Value> {
         match self {
             Self::Flag => flag(text).map(Value::Bool),
             Self::Count(..) => text.trim().replace('_', "").parse::<u64>().ok().map(Value::from),

@@ -46,12 +46,7 @@ fn unknown_member(name: &str, properties: &Map<String, Value>) -> Finding {
 }
 
 fn misfit_member(name: &str, value: &Value, expected: &Expected) -> Finding {
-    let words = expected
-        .types
-        .iter()
-        .map(|kind| in_words(kind))
-        .collect::<Vec<_>>()
-        .join(" or ");
+    let words = expected.words();
     finding(
         format!("`{name}` must be {words}, found {}", shown(value)),
         &pointer(name),
@@ -77,6 +72,18 @@ struct Expected {
     types: Vec<String>,
     /// What each item of a list must be.
     item: Option<String>,
+}
+
+impl Expected {
+    /// `a list of texts`. That a member may be null need not be told: it can be left out as well.
+    fn words(&self) -> String {
+        let kinds = self.types.iter().filter(|kind| *kind != "null");
+        let words = kinds.map(|kind| match (kind.as_str(), self.item.as_deref()) {
+            ("array", Some("string")) => "a list of texts",
+            (kind, _) => in_words(kind),
+        });
+        words.collect::<Vec<_>>().join(" or ")
+    }
 }
 
 /// `None` where anything goes.

@@ -24,7 +24,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Segments<T> {
 }
 
 fn refused(rejection: &PathRejection) -> Fault {
-    let message = format!("the path `{}`", rejection.body_text());
+    let message = format!("the path cannot be read: {}", rejection.body_text());
     let finding = Finding::new("HW-A003", message).help("write names percent-encoded in UTF-8");
     ApiError::Parameters {
         findings: vec![finding],

@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, header};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -22,6 +22,7 @@ const REQUEST_HEADER: HeaderName = HeaderName::from_static("headwater-request");
 /// Answers a request, whatever happens.
 pub(super) async fn surround(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let running = Running::begin(&state);
     let id = request_id(&state);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -47,7 +48,8 @@ pub(super) async fn surround(State(state): State<Shared>, request: Request, next
         true => tracing::warn!(status = status.as_u16(), %millis, transport, "request answered"),
         false => tracing::debug!(status = status.as_u16(), %millis, transport, "request answered"),
     });
-    finished(counted(&state, response, &method), &id)
+    // It counts as running until the last byte of its answer, or until its reader is gone.
+    finished(hold(response, running), &id)
 }
 
 /// Only requests over the network can come from somewhere else.
@@ -73,16 +75,15 @@ fn request_id(state: &Shared) -> String {
     random.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Counts the request as running until the last byte of its answer, or until its reader is gone.
-fn counted(state: &Shared, response: Response, method: &Method) -> Response {
-    if method == Method::HEAD {
-        return response;
-    }
-    state.metrics.add(HTTP_RUNNING, &[], 1.0);
-    hold(response, Running(state.clone()))
-}
-
+/// A request that is not answered to its end yet.
 struct Running(Shared);
+
+impl Running {
+    fn begin(state: &Shared) -> Self {
+        state.metrics.add(HTTP_RUNNING, &[], 1.0);
+        Self(state.clone())
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

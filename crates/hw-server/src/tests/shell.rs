@@ -105,13 +105,13 @@ async fn every_parameter_that_is_wrong_is_told() {
     );
     expect![[r#"
         422 HW-A003 the parameters of the request have 1 fault(s)
-        help: this route takes none
-        - unknown parameter `x` (this route takes none)"#]]
+        help: known are limit, page
+        - unknown parameter `x` (known are limit, page)"#]]
     .assert_eq(&setting.get("/api/v1/workers?limit=5&x").await.fault());
     expect![[r#"
         422 HW-A003 the parameters of the request have 1 fault(s)
         help: write names percent-encoded in UTF-8
-        - the path `Invalid UTF-8 in `name`` (write names percent-encoded in UTF-8)"#]]
+        - the path cannot be read: Invalid URL: Invalid UTF-8 in `name` (write names percent-encoded in UTF-8)"#]]
     .assert_eq(&setting.get("/api/v1/tables/%ff").await.fault());
 }
 

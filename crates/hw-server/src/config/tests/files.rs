@@ -59,7 +59,12 @@ fn both_files_tell_their_faults() {
 
 #[test]
 fn what_is_not_toml_has_a_place() {
-    check("threads = \n[http\nlisten = 'x", expect![[r#""#]]);
+    check(
+        "threads = \n[http\nlisten = 'x",
+        expect![[r#"
+        1:11 HW-C004 `headwater.toml` is not TOML: string values must be quoted, expected literal string (correct the file there; texts stand in double quotes)
+        2:6 HW-C004 `headwater.toml` is not TOML: unclosed table, expected `]` (correct the file there; texts stand in double quotes)"#]],
+    );
 }
 
 #[test]
@@ -72,19 +77,30 @@ fn a_last_part_that_is_unique_is_proposed() {
 
 #[test]
 fn sections_are_no_values_and_values_no_sections() {
-    check("http = 3\n[threads]\na = 1\n[cache.results]\nb = 1", expect![[r#""#]]);
+    check(
+        "http = 3\n[threads]\na = 1\n[cache.results]\nb = 1",
+        expect![[r#"
+        1:1 HW-C001 unknown setting `http` in `headwater.toml` (did you mean `[http]`?)
+        2:1 HW-C002 `threads` must be a whole number from 1 to 4096, found `a table` in `headwater.toml` (write for instance `8`)
+        4:1 HW-C002 `cache.results` must be true or false, found `a table` in `headwater.toml` (write `true` or `false`)"#]],
+    );
 }
 
 #[test]
 fn quoted_keys_with_dots_are_names_of_their_own() {
-    check("\"http.listen\" = \"127.0.0.1:0\"", expect![[r#""#]]);
+    check(
+        "\"http.listen\" = \"127.0.0.1:0\"",
+        expect![[r#"1:1 HW-C001 unknown setting `"http.listen"` in `headwater.toml` (did you mean `http.listen`?)"#]],
+    );
 }
 
 #[test]
 fn columns_count_characters() {
     check(
         "threads = 1\n\"ü\" = 1 # ü\n[http]\nhosts = [\"ä\", 3]",
-        expect![[r#""#]],
+        expect![[r#"
+            2:1 HW-C001 unknown setting `ü` in `headwater.toml` (`headwater config show` lists all settings)
+            4:9 HW-C002 `http.hosts` must be a list of texts, found `a list` in `headwater.toml` (write for instance `["a", "b"]`)"#]],
     );
 }
 

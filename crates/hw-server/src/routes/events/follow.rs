@@ -17,8 +17,8 @@ use crate::state::{Shared, State as Server};
 /// Events that are held for a reader; further ones stay in the log until it has taken these.
 const BATCH: u32 = 200;
 
-/// Pause between two signs of life.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Pause between two signs of life; tests are less patient.
+const HEARTBEAT: Duration = Duration::from_millis(if cfg!(test) { 400 } else { 15_000 });
 
 /// Longest time between two looks at the log, in case a wake-up was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
