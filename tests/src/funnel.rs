@@ -27,8 +27,11 @@ fn steps(events: &[&str]) -> Value {
     events.iter().map(|event| filter("event", "==", *event)).collect()
 }
 
-/// The worked examples: query, groups, rows, and groups/rows of each funnel step.
-fn examples() -> Vec<(Value, (u64, u64), Vec<(u64, u64)>)> {
+/// A query, its groups and rows, and groups and rows of each funnel step.
+type Example = (Value, (u64, u64), Vec<(u64, u64)>);
+
+/// The worked examples.
+fn examples() -> Vec<Example> {
     let one = |condition: Value| json!({"query": {"conditions": [condition]}});
     let with = |mut condition: Value, members: Value| {
         condition

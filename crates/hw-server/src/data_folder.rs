@@ -96,11 +96,10 @@ impl DataFolder {
         let failed = |error: io::Error| DataFolderError::unusable(path, &error);
         private_folder(path).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
-        let probe = path.join(format!(".probe-{}", std::process::id()));
-        File::create(&probe)
-            .and_then(|_| fs::remove_file(&probe))
-            .map_err(failed)?;
-        Ok(Self { path })
+        // The lock's file is made here already: it shows whether the folder can be written to.
+        let folder = Self { path };
+        folder.lock_file().map_err(failed)?;
+        Ok(folder)
     }
 
     /// The folder, absolute, links resolved.

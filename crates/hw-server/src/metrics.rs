@@ -95,8 +95,8 @@ pub(crate) const JOBS_ENDED: Family = family(
 pub(crate) const JOB_SECONDS: Family = family(
     "headwater_job_seconds",
     Histogram(SECONDS),
-    &["kind", "state"],
-    "Time of jobs from submission to end.",
+    &["kind", "state", "dataset"],
+    "Time of jobs from submission to end; `dataset` is the first table read, with `metrics.dataset_label` only.",
 );
 pub(crate) const JOBS_UNFINISHED: Family = family(
     "headwater_jobs_unfinished",
@@ -339,6 +339,8 @@ fn labels_of(family: &Family, values: &[String]) -> Vec<String> {
         .labels
         .iter()
         .zip(values)
+        // A label without a value is one that is not there.
+        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
         .collect()
 }

@@ -119,7 +119,7 @@ async fn a_file_replaced_by_one_of_equal_size_is_noticed() {
     let (open, mut file) = stored(parquet(&[rows(1)], WriterProperties::default())).await;
     file.etag = open.store.head(&file.object).await.unwrap().e_tag;
     let footer = footer(&open, &file).await.unwrap();
-    let reader = ColumnReader::new(&open, &file, &footer, &[0], 10).unwrap();
+    let mut reader = ColumnReader::new(&open, &file, &footer, &[0], 10).unwrap();
     reader.recheck().await.unwrap();
     open.store
         .put(

@@ -20,14 +20,20 @@ const BATCH: u32 = 1_000;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Counts events from now on until it is told to stop. A store that does not answer is asked again after a pause.
-pub(crate) async fn collect(metrics: Arc<Metrics>, store: Arc<dyn Store>, stop: CancellationToken) {
+/// `dataset_label` says whether times of jobs are told apart by the table read.
+pub(crate) async fn collect(
+    metrics: Arc<Metrics>,
+    store: Arc<dyn Store>,
+    dataset_label: bool,
+    stop: CancellationToken,
+) {
     let mut wakes = store.wakes();
     let mut cursor = None;
     while !stop.is_cancelled() {
         wakes.borrow_and_update();
         let looked = match cursor {
             None => begin(&metrics, &*store).await,
-            Some(cursor) => catch_up(&metrics, &*store, cursor).await,
+            Some(cursor) => catch_up(&metrics, &*store, dataset_label, cursor).await,
         };
         match looked {
             Ok(next) => cursor = Some(next),
@@ -68,7 +74,12 @@ async fn begin(metrics: &Metrics, store: &dyn Store) -> Result<EventSeq, StoreEr
     Ok(cursor)
 }
 
-async fn catch_up(metrics: &Metrics, store: &dyn Store, mut cursor: EventSeq) -> Result<EventSeq, StoreError> {
+async fn catch_up(
+    metrics: &Metrics,
+    store: &dyn Store,
+    dataset_label: bool,
+    mut cursor: EventSeq,
+) -> Result<EventSeq, StoreError> {
     loop {
         let events = store.read_events(cursor, BATCH, &EventFilter::default()).await?;
         let Some(last) = events.last() else {
@@ -78,7 +89,7 @@ async fn catch_up(metrics: &Metrics, store: &dyn Store, mut cursor: EventSeq) ->
         for event in &events {
             count(metrics, event);
             if let (EventKind::JobEnded, Some(job)) = (event.kind, event.job) {
-                observe_job(metrics, store, job).await?;
+                observe_job(metrics, store, dataset_label, job).await?;
             }
         }
     }
@@ -117,9 +128,12 @@ fn count(metrics: &Metrics, event: &Event) {
     }
 }
 
-async fn observe_job(metrics: &Metrics, store: &dyn Store, job: JobId) -> Result<(), StoreError> {
+async fn observe_job(metrics: &Metrics, store: &dyn Store, dataset_label: bool, job: JobId) -> Result<(), StoreError> {
     if let Some(record) = store.load_job(job).await? {
-        metrics.observe(JOB_SECONDS, &[&record.kind, record.state.as_str()], record.age);
+        let table = record.reads.first().filter(|_| dataset_label);
+        let dataset = table.map(|(name, _)| name.to_string()).unwrap_or_default();
+        let labels = [record.kind.as_str(), record.state.as_str(), &dataset];
+        metrics.observe(JOB_SECONDS, &labels, record.age);
     }
     Ok(())
 }

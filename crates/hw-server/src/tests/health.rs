@@ -29,7 +29,7 @@ async fn metrics_tell_of_requests_jobs_and_memory() {
     let setting = Setting::new().await;
     let store = setting.state.parts().store.clone();
     let stop = setting.state.stop().clone();
-    let collecting = tokio::spawn(collect(setting.state.metrics.clone(), store, stop));
+    let collecting = tokio::spawn(collect(setting.state.metrics.clone(), store, true, stop));
     tokio::task::yield_now().await;
     setting
         .post("/api/v1/jobs?wait=10s", json!({"kind": "work", "params": {}}))
