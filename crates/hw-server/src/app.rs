@@ -142,7 +142,12 @@ impl App {
         state.watch("worker", watched);
         if common.role == AppRole::Up {
             let store: Arc<dyn hw_store::Store> = common.store.clone();
-            working.spawn(metrics::collect(state.metrics.clone(), store.clone(), rest.clone()));
+            working.spawn(metrics::collect(
+                state.metrics.clone(),
+                store.clone(),
+                common.config.config.metrics.dataset_label,
+                rest.clone(),
+            ));
             working.spawn(keep::in_order(
                 store,
                 common.files.clone(),

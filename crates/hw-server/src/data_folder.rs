@@ -21,6 +21,9 @@ use hw_api::ServerDocument;
 
 pub(crate) use socket::{bind_socket, socket_path};
 
+/// Held by the server of the folder; its content is the holder's process id.
+const LOCK: &str = "up.lock";
+
 /// A data folder that exists and can be written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFolder {
@@ -147,16 +150,8 @@ impl DataFolder {
     /// # Errors
     /// [`DataFolderError::InUse`] if another process, or another handle of this one, has it.
     pub fn lock_for_up(&self) -> Result<UpLock, DataFolderError> {
-        let path = self.path.join("up.lock");
-        let failed = |error: io::Error| DataFolderError::unusable(&path, &error);
-        let options = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .to_owned();
-        let mut file = options.open(&path).map_err(failed)?;
+        let failed = |error: io::Error| DataFolderError::unusable(&self.path.join(LOCK), &error);
+        let mut file = self.lock_file().map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -176,6 +171,12 @@ impl DataFolder {
             _file: file,
             folder: self.clone(),
         })
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.open(self.path.join(LOCK))
     }
 
     /// The token of the data folder; makes one of the random bytes where there is none.
@@ -255,6 +256,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
+    remove_leftovers(path, &name);
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = OpenOptions::new()
         .write(true)
@@ -268,4 +270,17 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
         drop(fs::remove_file(&temporary));
     }
     written
+}
+
+/// Removes what processes that were killed in the middle of a write left. What cannot be removed harms nobody.
+fn remove_leftovers(path: &Path, name: &str) {
+    let prefix = format!(".{name}.");
+    let folder = path.parent().and_then(|folder| fs::read_dir(folder).ok());
+    for entry in folder.into_iter().flatten().flatten() {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let writer: Option<u32> = file.strip_prefix(&prefix).and_then(|pid| pid.parse().ok());
+        if writer.is_some_and(|pid| hw_controller::process_start(pid).is_none()) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }

@@ -115,3 +115,33 @@ fn a_path_too_long_for_a_socket_moves_it_to_the_runtime_folder() {
     let other = DataFolder::open(&parent.path().join("y".repeat(120))).unwrap();
     assert_ne!(socket_path(&other, None), elsewhere);
 }
+
+#[test]
+fn writes_that_were_killed_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    // No process has this number: it is beyond what Linux gives.
+    fs::write(folder.path().join(".x.4294967295"), "half").unwrap();
+    let under_way = folder
+        .path()
+        .join(format!(".x.{}", std::os::unix::process::parent_id()));
+    fs::write(&under_way, "half").unwrap();
+    super::write_whole(&path, b"whole").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"whole");
+    assert!(!folder.path().join(".x.4294967295").exists());
+    assert!(under_way.exists(), "its writer lives");
+}
+
+#[test]
+fn a_write_that_fails_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    fs::create_dir(&path).unwrap();
+    assert!(super::write_whole(&path, b"whole").is_err());
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    assert_eq!(left, ["x"]);
+}

@@ -75,7 +75,10 @@ fn labels_without_a_value_are_left_out() {
     metrics.observe(super::JOB_SECONDS, &["funnel", "failed", ""], Duration::from_secs(1));
     metrics.observe(super::JOB_SECONDS, &["funnel", "failed", "t"], Duration::from_secs(1));
     let text = metrics.render();
-    assert!(text.contains("headwater_job_seconds_count{kind=\"funnel\",state=\"failed\"} 1"), "{text}");
+    assert!(
+        text.contains("headwater_job_seconds_count{kind=\"funnel\",state=\"failed\"} 1"),
+        "{text}"
+    );
     assert!(text.contains("headwater_job_seconds_count{kind=\"funnel\",state=\"failed\",dataset=\"t\"} 1"));
 }
 
@@ -88,11 +91,18 @@ fn the_committed_table_of_metrics_is_current() {
             FamilyKind::Histogram(_) => "histogram",
         };
         let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
-        format!("| `{}` | {kind} | {} | {} |\n", family.name, labels.join(", "), family.help)
+        format!(
+            "| `{}` | {kind} | {} | {} |\n",
+            family.name,
+            labels.join(", "),
+            family.help
+        )
     };
     let head = "# Metrics\n\nWhat `GET /metrics` tells, in Prometheus' text form. Labels are bounded; ids are never labels.\n\n\
                 | name | kind | labels | meaning |\n|---|---|---|---|\n";
-    let text = FAMILIES.iter().fold(head.to_owned(), |text, family| text + &row(family));
+    let text = FAMILIES
+        .iter()
+        .fold(head.to_owned(), |text, family| text + &row(family));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/metrics.md");
     crate::tests::compare_with_file(path, &text);
 }

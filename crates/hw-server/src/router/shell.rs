@@ -1,12 +1,13 @@
 //! What surrounds every request, whether a route answers it or not.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -42,14 +43,20 @@ pub(super) async fn surround(State(state): State<Shared>, request: Request, next
     let took = started.elapsed();
     state.metrics.add(HTTP_REQUESTS, &[&route, status.as_str()], 1.0);
     state.metrics.observe(HTTP_SECONDS, &[&route], took);
-    let transport = transport.map_or("unknown", Transport::as_str);
-    let millis = took.as_millis();
-    span.in_scope(|| match status.is_server_error() {
-        true => tracing::warn!(status = status.as_u16(), %millis, transport, "request answered"),
-        false => tracing::debug!(status = status.as_u16(), %millis, transport, "request answered"),
-    });
+    span.in_scope(|| note_answer(status, transport, took));
     // It counts as running until the last byte of its answer, or until its reader is gone.
     finished(hold(response, running), &id)
+}
+
+/// Requests of this host's own commands are of interest only when something is wrong.
+fn note_answer(status: StatusCode, transport: Option<Transport>, took: Duration) {
+    let by = transport.map_or("unknown", Transport::as_str);
+    let (status, millis) = (status.as_u16(), took.as_millis());
+    match transport {
+        _ if status >= 500 => tracing::warn!(status, %millis, by, "request answered"),
+        Some(Transport::InProcess | Transport::Unix) => tracing::debug!(status, %millis, by, "request answered"),
+        Some(Transport::Tcp { .. }) | None => tracing::info!(status, %millis, by, "request answered"),
+    }
 }
 
 /// Only requests over the network can come from somewhere else.
