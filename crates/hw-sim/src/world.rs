@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     disk: Arc<Disk>,
     ids: Arc<SeededIds>,
     dead: Arc<Dead>,
+    /// Whether a process that was given up goes on under its old session, or begins anew.
+    revives: bool,
 }
 
 /// Ids and chance of the controllers.
@@ -111,6 +113,7 @@ impl Shared {
                 is_known: !chance.one_in(4),
                 sessions: Mutex::default(),
             }),
+            revives: chance.one_in(2),
             plans,
             complaints,
         }

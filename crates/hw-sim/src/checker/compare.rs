@@ -53,7 +53,11 @@ impl Checker {
             self.check_losses(task, attempts)?;
             self.check_outcome(task, attempts)?;
         }
-        self.check_ending(id, &stored)
+        self.check_ending(id, &stored)?;
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.ending_seen = job.is_settled();
+        }
+        Ok(())
     }
 
     /// An attempt is lost only when its lease ran out, or the session of its worker.

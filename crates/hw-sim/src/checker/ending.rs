@@ -28,6 +28,7 @@ impl Checker {
         match job.state {
             JobState::Queued | JobState::Running | JobState::Finishing => Ok(()),
             JobState::Succeeded => self.check_success(id, job, stored),
+            JobState::Failed if job.ending_seen => Ok(()),
             JobState::Failed => self.check_failure(id, job, stored),
             JobState::Cancelled => {
                 let asked = job.cancel_requested && stored.record.cancel_reason.as_deref() == Some("enough");

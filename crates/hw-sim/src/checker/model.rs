@@ -23,6 +23,8 @@ pub(super) struct JobModel {
     pub(super) cancel_requested: bool,
     /// How often it was said to have ended.
     pub(super) ends: u32,
+    /// Whether the reason of its ending was looked into, when it was news.
+    pub(super) ending_seen: bool,
     /// Removed by retention.
     pub(super) is_gone: bool,
 }
@@ -68,6 +70,7 @@ impl JobModel {
             changes: 0,
             cancel_requested: false,
             ends: 0,
+            ending_seen: false,
             is_gone: false,
         }
     }

@@ -198,7 +198,12 @@ impl World<'_> {
                 self.checker.session_until(&session, now.after(SESSION_LEASE));
                 Ok(())
             }
-            // It was given up while it slept or was cut off, and begins anew.
+            // It was given up while it slept or was cut off.
+            Some(Ok(false)) if self.shared.revives => {
+                process.renew_at = now.after(SESSION_LEASE / 3);
+                let (session, worker) = (process.session.clone(), process.worker.clone());
+                self.announce(u64::try_from(number).unwrap_or(0), &session, &worker)
+            }
             Some(Ok(false)) => {
                 let sent = std::mem::take(&mut process.reports);
                 let session = process.session.clone();
