@@ -106,10 +106,9 @@ impl Bench {
         let mut times = Vec::new();
         for _ in 0..RUNS {
             let result: Value = serde_json::from_slice(&self.call(args)?)?;
-            let stats = &result["stats"];
-            let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
-            let work = number(&stats["worker"]["totalTime"]["mean"]) * PARTS as f64 / 2.0;
-            times.push((number(&stats["totalTime"]) - work) * 1e3);
+            let number = |pointer: &str| result.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
+            let work = number("/stats/worker/totalTime/mean") * PARTS as f64 / 2.0;
+            times.push((number("/stats/totalTime") - work) * 1e3);
         }
         print(what, times);
         Ok(())

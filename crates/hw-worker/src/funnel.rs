@@ -137,7 +137,7 @@ impl JobKind for FunnelKind {
             return self.cut_files(&expanded, discovered, job);
         }
         let (table, query) = question(&expanded, &parts)?;
-        let dataset = dataset_of(&table).map_err(|finding| input_failure(vec![finding]))?;
+        let dataset = dataset_of(&table).map_err(|finding| input_failure(vec![*finding]))?;
         let query = Query::from_expanded(&query, &dataset)
             .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
         if let (Some(spec), []) = (&expanded.export, exports.as_slice()) {
@@ -186,7 +186,7 @@ impl FunnelKind {
 
     /// The expanded query and warnings, or every fault.
     fn check(&self, query: &Value, table: &Table) -> Result<(Value, Vec<Finding>), Vec<Finding>> {
-        let dataset = dataset_of(table).map_err(|finding| vec![finding])?;
+        let dataset = dataset_of(table).map_err(|finding| vec![*finding])?;
         let validation = validate(query, &dataset, self.default_top);
         match validation.expanded {
             Some(expanded) if validation.success => Ok((expanded, located(validation.warnings))),
@@ -233,7 +233,7 @@ fn validate(query: &Value, dataset: &Dataset, default_top: u64) -> Validation {
 }
 
 /// What funnels need to know of a table, or why they cannot run over it.
-pub(crate) fn dataset_of(table: &Table) -> Result<Dataset, Finding> {
+pub(crate) fn dataset_of(table: &Table) -> Result<Dataset, Box<Finding>> {
     hw_query::dataset_of(table).ok_or_else(|| {
         let missing = match (&table.group_column, &table.time_column) {
             (None, None) => "group and no time",
@@ -241,7 +241,8 @@ pub(crate) fn dataset_of(table: &Table) -> Result<Dataset, Finding> {
             (Some(_), _) => "time",
         };
         let message = format!("table `{}` has no {missing} column", table.name);
-        Finding::new("HW-F005", message).help("name one with `--group` and `--time`, or register the table with them")
+        let finding = Finding::new("HW-F005", message);
+        Box::new(finding.help("name one with `--group` and `--time`, or register the table with them"))
     })
 }
 

@@ -436,7 +436,7 @@ fn panicked(error: JoinError) -> Failure {
     .help("this is a bug of ours; please report it")
 }
 
-#[expect(clippy::disallowed_methods, reason = "spreads pauses; nothing is decided by it")]
+/// Spreads pauses; nothing else is decided by it.
 fn chance() -> f64 {
     rand::random()
 }
