@@ -296,10 +296,10 @@ fn output_goes_to_a_file_and_back() {
     let played = scene
         .input(".output a.csv\nSELECT 1;\nSELECT 2;\n.output\nSELECT 3;\n")
         .play(&["sql"]);
-    assert_eq!((played.output.as_str(), played.code as i32), ("n\r\n3\r\n", 0));
+    assert_eq!((played.output.as_str(), played.code as i32), ("n\n3\n", 0));
     assert_eq!(
         std::fs::read_to_string(folder.path().join("a.csv")).unwrap(),
-        "n\r\n1\r\nn\r\n2\r\n"
+        "n\n1\nn\n2\n"
     );
 }
 
@@ -327,10 +327,7 @@ fn read_runs_a_file_and_comes_back() {
         help: check the path; `-` reads standard input
     "#]]
     .assert_eq(&played.errors);
-    assert_eq!(
-        (played.output.as_str(), played.code as i32),
-        ("n\r\n1\r\nn\r\n3\r\n", 3)
-    );
+    assert_eq!((played.output.as_str(), played.code as i32), ("n\n1\nn\n3\n", 3));
     let circle = scene().input(".read circle.sql\n").play(&["sql"]);
     expect![[r#"
         error[HW-C059]: `circle.sql` is read by a file that it reads

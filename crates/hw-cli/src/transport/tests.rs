@@ -91,7 +91,7 @@ fn a_running_up_is_found_by_its_socket() {
         &folder.path().join("server.sock"),
         &WORDS,
     ));
-    assert_eq!((played.output.as_str(), played.code as i32), ("n\r\n1\r\n2\r\n", 0));
+    assert_eq!((played.output.as_str(), played.code as i32), ("n\n1\n2\n", 0));
     // Nothing was opened in this process, so that nothing had to be closed.
     assert_eq!(
         played.requests,
@@ -120,7 +120,7 @@ fn a_socket_that_nobody_listens_on_is_passed_over() {
         block_on(scene(rows()).play_here(&[&WORDS[..], &["--data-dir", folder.path().to_str().unwrap()]].concat()));
     assert_eq!(
         (played.output.as_str(), played.requests.last().unwrap().as_str()),
-        ("n\r\n1\r\n2\r\n", "(closed)")
+        ("n\n1\n2\n", "(closed)")
     );
 }
 
@@ -132,7 +132,7 @@ fn a_server_over_http_gets_the_token_and_no_folder() {
             .variable("HEADWATER_TOKEN", "hw_secret"),
         &WORDS,
     ));
-    assert_eq!((played.output.as_str(), played.code as i32), ("n\r\n1\r\n2\r\n", 0));
+    assert_eq!((played.output.as_str(), played.code as i32), ("n\n1\n2\n", 0));
     expect![[
         r#"POST /sql (text/csv; charset=utf-8) {"sql":"SELECT 1","params":[]} [authorization: Bearer hw_secret]"#
     ]]
@@ -183,7 +183,7 @@ fn a_broken_answer_fails_on_every_way() {
     ));
     let http = block_on(over_http(broken(), &WORDS));
     for played in [unix, http] {
-        assert_eq!((played.output.as_str(), played.code as i32), ("n\r\n1\r\n", 1));
+        assert_eq!((played.output.as_str(), played.code as i32), ("n\n1\n", 1));
         assert!(
             played.errors.starts_with("error[HW-C053]: the answer broke off: "),
             "{}",
