@@ -36,7 +36,8 @@ const OUTLINES_PER_TASK: usize = 64;
 /// Most findings that a failed registration lists.
 const FINDINGS_MAX: usize = 100;
 
-/// Registers datasets: parameters as [`RegisterParams`].
+/// Registers datasets: parameters `{"name", "path", "group", "time", "pattern", "recursive", "validation",
+/// "validate_uniques", "groups"}`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RegisterKind {
     /// Most frequent values kept of a text column.
