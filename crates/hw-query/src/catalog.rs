@@ -7,17 +7,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use async_trait::async_trait;
-use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, Session, TableProvider};
-use datafusion::common::DataFusionError;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::TableReference;
-use datafusion::datasource::{TableType, ViewTable};
+use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement as Parsed;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use hw_catalog::{DEFAULT_SCHEMA, TableKind, TableName, TableVersion, closest};
+use hw_catalog::{DEFAULT_SCHEMA, TableKind, TableName, TableVersion};
 
+use self::missing::{other_catalog, unknown_table};
 use crate::counters::Counters;
 use crate::dataset;
 use crate::engine::Engine;
@@ -27,6 +26,9 @@ use crate::session::SessionInput;
 use crate::statement::{self, Relation, StatementKind};
 use crate::stores::StatementStores;
 use crate::tables::StoredTable;
+
+mod missing;
+mod provider;
 
 /// The one catalog.
 pub(crate) const CATALOG: &str = "headwater";
@@ -333,48 +335,6 @@ fn looks_like_file(name: &str) -> bool {
     name.contains(['/', '*', '?']) || Format::of(name).is_some()
 }
 
-fn other_catalog(name: &TableReference) -> StatementFault {
-    let message = format!("there is no catalog `{}`", name.catalog().unwrap_or_default());
-    StatementFault::new(StatementFaultKind::UnknownTable, message).help(format!(
-        "the only catalog is `{CATALOG}`; put the name of a file into quotes"
-    ))
-}
-
-/// Proposes a table: one that differs in case alone, then the nearest name, then quotes for what looks like a file.
-fn unknown_table(key: &Key, names: &[TableName]) -> StatementFault {
-    let (schema, name) = key;
-    let shown = match schema == DEFAULT_SCHEMA {
-        true => name.clone(),
-        false => format!("{schema}.{name}"),
-    };
-    let fault = StatementFault::new(StatementFaultKind::UnknownTable, format!("there is no table `{shown}`"));
-    let full: Vec<String> = names.iter().map(sql_name).collect();
-    let folded = |name: &TableName| (name.schema().to_lowercase(), name.name().to_lowercase());
-    let wanted = (schema.to_lowercase(), name.to_lowercase());
-    if let Some(found) = names.iter().find(|name| folded(name) == wanted) {
-        return fault.help(format!(
-            "did you mean `{}`? names without double quotes are folded to lower case",
-            sql_name(found)
-        ));
-    }
-    if Format::of(&shown).is_some() || looks_like_file(&shown) {
-        return fault.help(format!("put the name of a file into quotes: `'{shown}'`"));
-    }
-    match closest(&shown, full.iter().map(String::as_str)) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
-        None => fault.help("`SHOW TABLES` lists all"),
-    }
-}
-
-/// A table's name as SQL must write it.
-fn sql_name(name: &TableName) -> String {
-    let table = TableReference::partial(name.schema(), name.name());
-    match name.schema() == DEFAULT_SCHEMA {
-        true => TableReference::bare(name.name()).to_quoted_string(),
-        false => table.to_quoted_string(),
-    }
-}
-
 /// What is wrong with the innermost view that is broken. Places within it mean nothing in the statement.
 fn broken_view(stored: &StoredTable, faults: &[StatementFault]) -> StatementFault {
     let Some(first) = faults.first() else {
@@ -388,102 +348,4 @@ fn broken_view(stored: &StoredTable, faults: &[StatementFault]) -> StatementFaul
     }
     let message = format!("view `{}` no longer works: {}", stored.table.name, first.message);
     StatementFault::new(first.kind, message)
-}
-
-impl CatalogProviderList for StatementCatalog {
-    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
-        None
-    }
-
-    fn catalog_names(&self) -> Vec<String> {
-        vec![CATALOG.to_owned()]
-    }
-
-    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
-        let own = self.own.upgrade()?;
-        (name == CATALOG).then(|| Arc::new(Catalog(own)) as Arc<dyn CatalogProvider>)
-    }
-}
-
-#[derive(Debug)]
-struct Catalog(Arc<StatementCatalog>);
-
-impl CatalogProvider for Catalog {
-    fn schema_names(&self) -> Vec<String> {
-        self.0.schema_names()
-    }
-
-    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        Some(Arc::new(Schema {
-            catalog: Arc::clone(&self.0),
-            name: name.to_owned(),
-        }))
-    }
-}
-
-#[derive(Debug)]
-struct Schema {
-    catalog: Arc<StatementCatalog>,
-    name: String,
-}
-
-impl Schema {
-    fn key(&self, table: &str) -> Key {
-        (self.name.clone(), table.to_owned())
-    }
-}
-
-#[async_trait]
-impl SchemaProvider for Schema {
-    fn table_names(&self) -> Vec<String> {
-        let names = locked(&self.catalog.names);
-        let mut here: Vec<String> = names
-            .iter()
-            .filter(|name| name.schema() == self.name)
-            .map(|name| name.name().to_owned())
-            .collect();
-        here.sort();
-        here
-    }
-
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let key = self.key(name);
-        let found = locked(&self.catalog.found).get(&key).cloned();
-        if found.is_some() {
-            return Ok(found);
-        }
-        match self.catalog.stored(&key, 0).await {
-            Ok(table) => Ok(table),
-            // Only listings ask for what the statement does not name; a broken view must not break them.
-            Err(QueryError::Statement(_)) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
-    }
-
-    /// Told from the catalog alone: a listing plans no view.
-    async fn table_type(&self, name: &str) -> Result<Option<TableType>, DataFusionError> {
-        let Ok(name) = TableName::new(&self.name, name) else {
-            return Ok(None);
-        };
-        let stored = self
-            .catalog
-            .input
-            .tables
-            .table(&name)
-            .await
-            .map_err(QueryError::Catalog)?;
-        Ok(stored.map(|stored| match stored.table.kind {
-            TableKind::View => TableType::View,
-            TableKind::Bucket | TableKind::Dataset | TableKind::Lake | TableKind::Mirror | TableKind::Managed => {
-                TableType::Base
-            }
-        }))
-    }
-
-    fn table_exist(&self, name: &str) -> bool {
-        locked(&self.catalog.found).contains_key(&self.key(name))
-            || locked(&self.catalog.names)
-                .iter()
-                .any(|known| known.schema() == self.name && known.name() == name)
-    }
 }

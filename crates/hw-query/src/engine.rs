@@ -22,6 +22,7 @@ use object_store::path::Path;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
+use crate::bounded::bounded;
 use crate::error::QueryError;
 use crate::funnel::FunnelQueryPlanner;
 use crate::session::{Session, SessionInput};
@@ -120,7 +121,9 @@ impl Engine {
         let runtime = runtime_env(config, &spill).map_err(|error| QueryError::Storage {
             message: format!("the spill folder cannot be used: {error}"),
         })?;
-        let template = SessionStateBuilder::new_with_default_features()
+        let mut builder = SessionStateBuilder::new_with_default_features();
+        *builder.scalar_functions() = builder.scalar_functions().take().map(bounded);
+        let template = builder
             .with_config(session_config(threads, config.batch_size.max(1)))
             .with_runtime_env(Arc::clone(&runtime))
             .with_query_planner(Arc::new(FunnelQueryPlanner))

@@ -8,6 +8,7 @@
 //!
 //! What the crate does not do: it stores nothing, writes nothing, knows no HTTP.
 
+mod bounded;
 mod catalog;
 mod counters;
 mod dataset;

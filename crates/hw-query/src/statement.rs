@@ -14,13 +14,14 @@ use crate::engine::Limits;
 use crate::error::{Place, QueryError, StatementFault, StatementFaultKind, classify};
 
 mod balance;
+mod calls;
 mod chain;
 mod guard;
 mod kind;
 mod script;
 mod weight;
 
-pub(crate) use guard::{Call, functions_called};
+pub(crate) use calls::{Call, functions_called};
 pub(crate) use kind::StatementKind;
 pub use script::{Statement, split_statements};
 pub(crate) use weight::weight;

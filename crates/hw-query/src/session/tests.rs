@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::testing::{World, csv, told};
 
 mod files;
+mod fuzz;
 mod limits;
 mod refusals;
 mod size;

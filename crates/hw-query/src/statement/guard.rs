@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, Ident, ObjectName, ObjectNamePart, Query, Select, Spanned, Statement as Ast, TableFactor, Value,
-    ValueWithSpan, Visit, Visitor,
+    GroupByExpr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, Spanned, Statement as Ast,
+    TableFactor, Value, ValueWithSpan, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -182,6 +182,12 @@ impl Visitor for Walk<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        if select.projection.is_empty() && select.flavor == SelectFlavor::Standard {
+            let place = self.place(select.select_token.0.span);
+            let fault = StatementFault::new(StatementFaultKind::Meaning, "SELECT names no columns");
+            self.faults
+                .push(fault.at(place).help("write `SELECT *`, or the columns you want"));
+        }
         let with_modifiers = match &select.group_by {
             GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => !modifiers.is_empty(),
         };
@@ -216,69 +222,15 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         self.count_relation();
-        match factor {
-            TableFactor::Table {
-                name,
-                args,
-                with_hints,
-                version,
-                with_ordinality,
-                partitions,
-                json_path,
-                sample,
-                index_hints,
-                ..
-            } => {
-                if args.is_some() {
-                    let start = name.span().start;
-                    self.table_functions.insert((start.line, start.column));
-                }
-                let current = "leave it away: a query reads the current version of each table";
-                self.refuse_if(
-                    version.is_some(),
-                    "reading an older version of a table",
-                    factor,
-                    current,
-                );
-                self.refuse_if(sample.is_some(), "TABLESAMPLE", factor, "write `WHERE random() < 0.1`");
-                self.refuse_if(
-                    !with_hints.is_empty(),
-                    "WITH (...) after a table",
-                    factor,
-                    "leave it away",
-                );
-                self.refuse_if(
-                    *with_ordinality,
-                    "WITH ORDINALITY",
-                    factor,
-                    "write `row_number() OVER ()`",
-                );
-                self.refuse_if(
-                    !partitions.is_empty(),
-                    "PARTITION (...) after a table",
-                    factor,
-                    "write WHERE",
-                );
-                self.refuse_if(
-                    json_path.is_some(),
-                    "a path after a table",
-                    factor,
-                    "select the member of a column",
-                );
-                self.refuse_if(!index_hints.is_empty(), "an index hint", factor, "leave it away");
-            }
-            TableFactor::Derived { sample, .. } => {
-                self.refuse_if(sample.is_some(), "TABLESAMPLE", factor, "write `WHERE random() < 0.1`");
-            }
-            TableFactor::Function { with_ordinality, .. } => {
-                self.refuse_if(
-                    *with_ordinality,
-                    "WITH ORDINALITY",
-                    factor,
-                    "write `row_number() OVER ()`",
-                );
-            }
-            _ => {}
+        if let TableFactor::Table {
+            name, args: Some(_), ..
+        } = factor
+        {
+            let start = name.span().start;
+            self.table_functions.insert((start.line, start.column));
+        }
+        for (present, what, help) in ignored_of(factor) {
+            self.refuse_if(present, what, factor, help);
         }
         ControlFlow::Continue(())
     }
@@ -316,70 +268,36 @@ impl Visitor for Walk<'_> {
     }
 }
 
-/// A call of a function, its name folded to lower case unless quoted.
-pub(crate) struct Call {
-    pub(crate) name: String,
-    pub(crate) place: Option<Place>,
-    /// Whether it stands where a table does.
-    pub(crate) makes_table: bool,
-}
-
-/// The functions that a statement calls.
-pub(crate) fn functions_called(parsed: &Parsed, sql: &str) -> Vec<Call> {
-    let mut calls = Calls { sql, found: Vec::new() };
-    calls_within(parsed, &mut calls);
-    calls.found
-}
-
-fn calls_within(parsed: &Parsed, calls: &mut Calls<'_>) {
-    match parsed {
-        Parsed::Statement(ast) => drop(ast.visit(calls)),
-        Parsed::Explain(explain) => calls_within(&explain.statement, calls),
-        Parsed::Reset(_) | Parsed::CreateExternalTable(_) | Parsed::CopyTo(_) => {}
-    }
-}
-
-struct Calls<'a> {
-    sql: &'a str,
-    found: Vec<Call>,
-}
-
-impl Calls<'_> {
-    fn note(&mut self, name: &ObjectName, makes_table: bool) {
-        let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else {
-            return;
-        };
-        let text = match name.quote_style {
-            Some(_) => name.value.clone(),
-            None => name.value.to_lowercase(),
-        };
-        let start = name.span.start;
-        self.found.push(Call {
-            name: text,
-            place: Place::of(self.sql, start.line, start.column),
-            makes_table,
-        });
-    }
-}
-
-impl Visitor for Calls<'_> {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Function(call) = expr {
-            self.note(&call.name, false);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        match factor {
-            TableFactor::Table {
-                name, args: Some(_), ..
-            }
-            | TableFactor::Function { name, .. } => self.note(name, true),
-            _ => {}
-        }
-        ControlFlow::Continue(())
+/// What the planner ignores beside a table: whether it is there, what it is called, what to write instead.
+fn ignored_of(factor: &TableFactor) -> Vec<(bool, &'static str, &'static str)> {
+    const SAMPLE: (&str, &str) = ("TABLESAMPLE", "write `WHERE random() < 0.1`");
+    const ORDINALITY: (&str, &str) = ("WITH ORDINALITY", "write `row_number() OVER ()`");
+    const CURRENT: &str = "leave it away: a query reads the current version of each table";
+    match factor {
+        TableFactor::Table {
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+            ..
+        } => vec![
+            (version.is_some(), "reading an older version of a table", CURRENT),
+            (sample.is_some(), SAMPLE.0, SAMPLE.1),
+            (!with_hints.is_empty(), "WITH (...) after a table", "leave it away"),
+            (*with_ordinality, ORDINALITY.0, ORDINALITY.1),
+            (!partitions.is_empty(), "PARTITION (...) after a table", "write WHERE"),
+            (
+                json_path.is_some(),
+                "a path after a table",
+                "select the member of a column",
+            ),
+            (!index_hints.is_empty(), "an index hint", "leave it away"),
+        ],
+        TableFactor::Derived { sample, .. } => vec![(sample.is_some(), SAMPLE.0, SAMPLE.1)],
+        TableFactor::Function { with_ordinality, .. } => vec![(*with_ordinality, ORDINALITY.0, ORDINALITY.1)],
+        _ => Vec::new(),
     }
 }

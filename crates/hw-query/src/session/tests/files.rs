@@ -392,3 +392,81 @@ async fn a_part_of_another_schema_is_named() {
     "#]]
     .assert_eq(&told(&error));
 }
+
+/// Puts a store behind `memory://lake/` that holds a CSV file, a Parquet file, and fails for all that starts with `down`.
+async fn with_store(world: &World) {
+    use object_store::ObjectStoreExt;
+    let store = object_store::memory::InMemory::new();
+    store.put(&"in/a.csv".into(), "a\n1\n2\n".into()).await.unwrap();
+    let parquet = std::fs::read(world.path("events/a.parquet")).unwrap();
+    store.put(&"in/b.parquet".into(), parquet.into()).await.unwrap();
+    world
+        .stores
+        .put_store(url::Url::parse("memory://lake/").unwrap(), Arc::new(store));
+}
+
+#[tokio::test]
+async fn object_stores_are_read_by_url() {
+    let world = world().await;
+    with_store(&world).await;
+    assert_eq!(
+        world
+            .csv("SELECT sum(a) AS s FROM 'memory://lake/in/a.csv'")
+            .await
+            .unwrap(),
+        "s\n3\n"
+    );
+    assert_eq!(
+        world
+            .csv("SELECT sum(a) AS s FROM 'memory://lake/in/*.csv'")
+            .await
+            .unwrap(),
+        "s\n3\n"
+    );
+    assert_eq!(
+        world
+            .csv("SELECT sum(ts) AS s FROM 'memory://lake/in/b.parquet'")
+            .await
+            .unwrap(),
+        "s\n30\n"
+    );
+    let both = "SELECT count(*) AS n FROM 'memory://lake/in/b.parquet' a JOIN 'events/a.parquet' b ON a.ts = b.ts";
+    assert_eq!(world.csv(both).await.unwrap(), "n\n2\n");
+    let error = world.csv("SELECT * FROM 'memory://lake/none.csv'").await.unwrap_err();
+    assert_eq!(error.code(), "HW-Q012");
+    let session = world.session_with(only(&world, "events"));
+    let error = csv(&session, "SELECT * FROM 'memory://lake/in/a.csv'", &[])
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "HW-Q013");
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_nobody_s_fault_here() {
+    let world = world().await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let stores = hw_files::FileStores::new(
+        [],
+        hw_files::StoreLimits {
+            retries_max: 0,
+            ..hw_files::StoreLimits::default()
+        },
+    );
+    let engine = crate::Engine::new(&crate::testing::config(world.folder.path()), Arc::new(stores)).unwrap();
+    let session = engine.session(crate::SessionInput {
+        tables: Arc::clone(&world.tables) as Arc<dyn crate::Tables>,
+        access: Access::Unrestricted,
+        folder: None,
+    });
+    let error = csv(&session, &format!("SELECT * FROM 'http://{closed}/x.csv'"), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.code(), error.fault()),
+        ("HW-Q020", crate::Fault::External),
+        "{error}"
+    );
+}

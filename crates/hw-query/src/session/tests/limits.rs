@@ -203,3 +203,58 @@ async fn an_engine_may_be_dropped_before_its_streams() {
     }
     assert_eq!(count, 100_000);
 }
+
+#[tokio::test]
+async fn values_that_would_fill_the_memory_are_refused() {
+    let world = World::new();
+    for sql in [
+        "SELECT repeat('x', 2000000000)",
+        "SELECT repeat(arrow_cast('x', 'LargeUtf8'), 9000000000)",
+        "SELECT lpad('x', 2000000000, 'y')",
+        "SELECT rpad('x', 2000000000)",
+        "SELECT replace(repeat('x', 1000000), 'x', repeat('y', 1000000))",
+        "SELECT range(0, 1000000000)",
+        "SELECT generate_series(1000000000)",
+        "SELECT generate_series(0, -1000000000, -1)",
+        "SELECT range(TIMESTAMP '1970-01-01', TIMESTAMP '2200-01-01', INTERVAL '1' MICROSECOND)",
+        "SELECT range(DATE '0001-01-01', DATE '9999-01-01', INTERVAL '1 ms')",
+        "SELECT array_repeat(1, 1000000000)",
+        "SELECT array_resize([1], 1000000000, 0)",
+        "SELECT repeat('xxxxxxxxxx', value * 100) FROM generate_series(1, 8192)",
+    ] {
+        let error = world.csv(sql).await.unwrap_err();
+        assert_eq!(error.code(), "HW-Q016", "{sql}: {error}");
+        assert!(
+            error.to_string().contains("at once, at most 268435456 are allowed"),
+            "{sql}: {error}"
+        );
+    }
+    for (sql, expected) in [
+        (
+            "SELECT repeat('ab', 3) AS a, lpad('x', 3, 'y') AS b, replace('aba', 'a', 'cc') AS c",
+            "a,b,c\nababab,yyx,ccbcc\n",
+        ),
+        (
+            "SELECT repeat('x', -1) AS a, repeat(NULL, 5) AS b, repeat('x', NULL) AS c",
+            "a,b,c\n\"\",,\n",
+        ),
+        (
+            "SELECT range(3) AS a, range(1, 7, 3) AS b, generate_series(3, 1, -1) AS c",
+            "a,b,c\n\"[0,1,2]\",\"[1,4]\",\"[3,2,1]\"\n",
+        ),
+        (
+            "SELECT array_length(range(DATE '2024-01-01', DATE '2024-02-01', INTERVAL '1' DAY)) AS n",
+            "n\n31\n",
+        ),
+        (
+            "SELECT array_repeat(1, 2) AS a, list_resize([1], 2, 0) AS b",
+            "a,b\n\"[1,1]\",\"[1,0]\"\n",
+        ),
+        (
+            "SELECT sum(length(repeat('x', value))) AS n FROM generate_series(1, 100)",
+            "n\n5050\n",
+        ),
+    ] {
+        assert_eq!(world.csv(sql).await.unwrap(), expected, "{sql}");
+    }
+}
