@@ -76,6 +76,7 @@ macro_rules! conformance {
                     the_outcome_is_kept,
                     a_failure_is_kept_with_the_task_and_the_attempt,
                     a_report_after_the_task_was_taken_away_is_late,
+                    what_was_taken_away_already_stays_lost,
                     a_late_report_does_not_touch_the_next_attempt,
                     a_repeated_report_is_accepted_again,
                     another_report_after_the_end_is_late_and_the_end_stays,

@@ -143,7 +143,8 @@ pub struct TaskChanged {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeRefused {
     /// The fence is over, or the attempt ended otherwise. An attempt that was taken from its worker is recorded as late,
-    /// with an event, once; one that ended by its worker's own report keeps that end.
+    /// with an event, once, when its worker reports on it; one that ended by its worker's own report keeps that end, and
+    /// so does one that is taken away a second time.
     #[error("the report on task {task} came too late: fence {fence} is over, {current} is in force")]
     Late {
         /// Which task.

@@ -69,6 +69,20 @@ pub(crate) async fn a_report_after_the_task_was_taken_away_is_late(s: &Setting) 
     assert_eq!(s.last().await, before, "the second late report is no news");
 }
 
+pub(crate) async fn what_was_taken_away_already_stays_lost(s: &Setting) {
+    let report = taken_away(s).await;
+    let before = s.last().await;
+    for again in [lost(), Ending::Lost { worker_died: true }, Ending::Preempted] {
+        let second = change(report.task, report.fence, again, NextState::Ready);
+        assert!(matches!(s.change(second).await, Err(ChangeRefused::Late { .. })));
+    }
+    let state = async || s.store.load_attempts(job_id(1)).await.unwrap().remove(0).state;
+    assert_eq!(state().await, AttemptState::Lost);
+    assert_eq!(s.last().await, before, "a second controller brings no news");
+    s.change(report).await.unwrap_err();
+    assert_eq!(state().await, AttemptState::Late, "the worker's own report does");
+}
+
 pub(crate) async fn a_late_report_does_not_touch_the_next_attempt(s: &Setting) {
     let report = taken_away(s).await;
     let second = s.claim_one("w2").await;

@@ -36,7 +36,8 @@ pub(crate) fn judge(change: &TaskChange, state: TaskState, fence: Fence, attempt
             fence: change.fence,
             current: fence,
         },
-        mark_late: attempt.is_some_and(was_taken_away),
+        // Whoever takes an attempt away a second time brings no work that came too late.
+        mark_late: !takes_away(&change.ending) && attempt.is_some_and(was_taken_away),
     }
 }
 
