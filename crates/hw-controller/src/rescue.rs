@@ -12,7 +12,7 @@ use hw_store::{
     TaskRecord,
 };
 
-use crate::controller::{Active, Controller, Step, failure_of};
+use crate::controller::{Active, Controller, Instants, Step, failure_of};
 
 /// Most tasks taken back, and most jobs looked at, in one step.
 const RESCUED_PER_STEP: u32 = 256;
@@ -167,10 +167,10 @@ impl Controller {
                 .0
                 .saturating_sub(u64::try_from(job.age.as_micros()).unwrap_or(u64::MAX)),
         );
-        let deadline = job.timeout.map(|timeout| since.after(timeout));
+        let instants = Instants::new(since, job.timeout, job.not_before, job.deadline);
         self.begin(
             job.id,
-            Active::new(kind, course, job.expanded, job.reads, (since, deadline)).with_due(due),
+            Active::new(kind, course, job.expanded, job.reads, instants).with_due(due),
         );
         Ok(())
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use hw_catalog::{Finding, TableName, TableVersion, closest};
 use hw_job::{
-    Failure, JobCourse, JobId, JobKind, JobState, LastUse, Lifetime, PinnedTable, PrepareError, PrepareRequest,
+    Due, Failure, JobCourse, JobId, JobKind, JobState, LastUse, Lifetime, PinnedTable, PrepareError, PrepareRequest,
     Prepared, TaskState,
 };
 use hw_store::{IdempotencyKey, NewJob, StoreError, Submission, SubmitError};
 use serde_json::{Value, json};
 
-use crate::controller::{Active, Controller, Unfinished};
+use crate::controller::{Active, Controller, Instants, Unfinished};
 
 /// Most tasks that a job may be cut into at once.
 const TASKS_MAX: usize = 100_000;
@@ -27,8 +27,12 @@ pub struct Submit {
     pub folder: Option<String>,
     /// Lower first.
     pub priority: i32,
-    /// Longest time from submission to end.
+    /// Longest time from submission, or from `not_before`, to end.
     pub timeout: Option<Duration>,
+    /// No task may start before. Such a job outlives the process that made it, whatever its kind.
+    pub not_before: Option<Due>,
+    /// It must have ended by then.
+    pub deadline: Option<Due>,
     /// Labels.
     pub tags: Vec<String>,
     /// The job that asks.
@@ -48,6 +52,8 @@ impl Submit {
             folder: None,
             priority: 100,
             timeout: None,
+            not_before: None,
+            deadline: None,
             tags: Vec::new(),
             parent: None,
             idempotency_key: None,
@@ -152,8 +158,10 @@ impl Controller {
         if !names.is_empty() {
             self.store().touch_tables(&names).await?;
         }
-        let course = JobCourse::new(JobState::Queued, (0..).zip(prepared.tasks.iter().map(first_state)));
-        let deadline = submit.timeout.map(|timeout| since.after(timeout));
+        let instants = Instants::new(since, submit.timeout, submit.not_before, submit.deadline);
+        let delayed = instants.start.is_some();
+        let first_states = prepared.tasks.iter().map(|task| first_state(task, delayed));
+        let course = JobCourse::new(JobState::Queued, (0..).zip(first_states));
         let stage = prepared
             .tasks
             .first()
@@ -163,13 +171,7 @@ impl Controller {
         let unfinished = Unfinished::new(self, id);
         self.begin(
             id,
-            Active::new(
-                kind.clone(),
-                course,
-                prepared.expanded.clone(),
-                reads.clone(),
-                (since, deadline),
-            ),
+            Active::new(kind.clone(), course, prepared.expanded.clone(), reads.clone(), instants),
         );
         let job = new_job(&*kind, submit, prepared, reads, id, self.session().clone());
         match self.store().submit_job(job).await {
@@ -231,12 +233,23 @@ impl Controller {
         Ok(SubmitFault::TableNotFound { name, proposal })
     }
 
-    /// A finished job that answers the request. A key that tells submissions apart wants a job of its own.
+    /// Every fault of a request, as [`submit`](Self::submit) would find it. Makes nothing.
+    ///
+    /// # Errors
+    /// [`SubmitFault`], as `submit`.
+    pub async fn check(&self, submit: &Submit) -> Result<(), SubmitFault> {
+        let kind = self.kind(&submit.kind)?;
+        let tables = self.pin_tables(&*kind, &submit.params).await?;
+        prepare(&*kind, submit, &tables, self.new_job_id()).map(|_| ())
+    }
+
+    /// A finished job that answers the request. A key that tells submissions apart wants a job of its own, and so does a
+    /// time before which it must not start.
     async fn reusable(&self, submit: &Submit, prepared: &Prepared) -> Result<Option<JobId>, StoreError> {
         let Some(fingerprint) = prepared
             .fingerprint
             .as_ref()
-            .filter(|_| submit.reuse && submit.idempotency_key.is_none())
+            .filter(|_| submit.reuse && submit.idempotency_key.is_none() && submit.not_before.is_none())
         else {
             return Ok(None);
         };
@@ -280,6 +293,11 @@ fn new_job(
     owner: hw_job::SessionId,
 ) -> NewJob {
     let request = json!({"kind": submit.kind, "params": submit.params}).to_string();
+    let lifetime = match submit.not_before {
+        // Nobody waits at a terminal for what starts tomorrow.
+        Some(due) if !due.after.is_zero() => Lifetime::Durable,
+        Some(_) | None => kind.lifetime(),
+    };
     NewJob {
         id,
         kind: submit.kind,
@@ -291,18 +309,20 @@ fn new_job(
         tasks: prepared.tasks,
         priority: submit.priority,
         timeout: submit.timeout,
+        not_before: submit.not_before,
+        deadline: submit.deadline,
         tags: submit.tags,
         parent: submit.parent,
-        lifetime: kind.lifetime(),
+        lifetime,
         owner,
         fingerprint: prepared.fingerprint,
         idempotency: submit.idempotency_key.map(|key| IdempotencyKey { key, request }),
-        flush: kind.lifetime() == Lifetime::Durable,
+        flush: lifetime == Lifetime::Durable,
     }
 }
 
-fn first_state(task: &hw_job::TaskSpec) -> TaskState {
-    if task.after.is_empty() {
+fn first_state(task: &hw_job::TaskSpec, delayed: bool) -> TaskState {
+    if task.after.is_empty() && !delayed {
         TaskState::Ready
     } else {
         TaskState::Waiting

@@ -33,4 +33,4 @@ pub use kind::{
 };
 pub use retry::{AfterAttempt, AttemptCounts, RetryPolicy};
 pub use task::{AttemptState, Ending, Needs, TaskState};
-pub use time::{Clock, Elapsed, Timestamp};
+pub use time::{Clock, Due, Elapsed, Timestamp};

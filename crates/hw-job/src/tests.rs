@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     AfterAttempt, AttemptCounts, AttemptState, Command, Elapsed, Ending, ErrorClass, EventKind, Failure, JobCourse,
-    JobEnding, JobEvent, JobId, JobState, RetryPolicy, StoredDocument, TaskId, TaskState,
+    JobEnding, JobEvent, JobId, JobState, RetryPolicy, StoredDocument, TaskId, TaskState, Timestamp,
 };
 
 fn done() -> Ending {
@@ -230,4 +230,15 @@ proptest! {
             prop_assert_eq!((from, to), (TaskState::Quarantined, TaskState::Ready));
         }
     }
+}
+
+#[test]
+fn times_are_shown_by_the_calendar() {
+    let check = |micros: i64, expected: &str| assert_eq!(Timestamp(micros).to_string(), expected);
+    check(0, "1970-01-01T00:00:00Z");
+    check(-1, "1969-12-31T23:59:59.999999Z");
+    check(951_782_400_000_000, "2000-02-29T00:00:00Z");
+    check(1_700_000_003_500_000, "2023-11-14T22:13:23.500000Z");
+    check(4_107_542_399_000_000, "2100-02-28T23:59:59Z");
+    check(4_107_542_400_000_000, "2100-03-01T00:00:00Z");
 }

@@ -189,6 +189,8 @@ fn job(number: usize, tasks: usize) -> NewJob {
         tasks: vec![task; tasks],
         priority: 100,
         timeout: None,
+        not_before: None,
+        deadline: None,
         tags: Vec::new(),
         parent: None,
         lifetime: Lifetime::Durable,

@@ -6,6 +6,7 @@
 pub(crate) mod catalog;
 pub(crate) mod claims;
 pub(crate) mod crowd;
+pub(crate) mod delays;
 pub(crate) mod ends;
 pub(crate) mod events;
 pub(crate) mod fences;
@@ -21,7 +22,7 @@ pub(crate) mod submission;
 
 pub(crate) use invariants::{all_events, check_invariants};
 pub(crate) use setting::{
-    LEASE, ManualClock, Setting, UNFINISHED_MAX, after, block_on, change, claim_of, done, ending, job_id, keyed, lost,
+    LEASE, ManualClock, Setting, UNFINISHED_MAX, after, block_on, change, claim_of, delayed, done, due, ending, job_id, keyed, lost,
     new_job, new_session, new_worker, of_flow, part, result, session, short, spec, success, table, table_name, task_id,
     worker,
 };
@@ -113,6 +114,14 @@ macro_rules! conformance {
                     one_call_can_end_all_that_a_task_waits_for,
                     a_task_that_waits_for_a_failed_one_goes_on_waiting,
                     an_added_task_waits_only_for_what_has_not_succeeded,
+                }
+                delays {
+                    a_delayed_job_waits_until_it_may_start,
+                    jumps_of_the_wall_neither_hasten_nor_delay_a_start,
+                    delayed_tasks_that_wait_for_others_go_on_waiting,
+                    a_delay_that_is_over_is_none,
+                    a_delay_ends_with_the_job,
+                    starts_and_ends_of_pauses_come_in_their_order,
                 }
                 ends {
                     a_result_is_kept,

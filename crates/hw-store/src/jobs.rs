@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hw_catalog::{Finding, TableName, TableVersion};
 use hw_job::{
-    AttemptCounts, AttemptId, AttemptState, CatalogChange, Elapsed, Failure, Fence, JobEnding, JobId, JobState,
+    AttemptCounts, AttemptId, AttemptState, CatalogChange, Due, Elapsed, Failure, Fence, JobEnding, JobId, JobState,
     Lifetime, Needs, Progress, SessionId, StoredDocument, TaskCounts, TaskId, TaskSpec, TaskState, Timestamp, WorkerId,
 };
 use serde_json::Value;
@@ -50,8 +50,12 @@ pub struct NewJob {
     pub tasks: Vec<TaskSpec>,
     /// Lower first.
     pub priority: i32,
-    /// Longest time from submission to end.
+    /// Longest time from submission, or from `not_before`, to end.
     pub timeout: Option<Duration>,
+    /// No task may start before.
+    pub not_before: Option<Due>,
+    /// It must have ended by then.
+    pub deadline: Option<Due>,
     /// Labels for people and filters.
     pub tags: Vec<String>,
     /// The job that made it.
@@ -134,8 +138,12 @@ pub struct JobRecord {
     pub attempts: u32,
     /// Lower first.
     pub priority: i32,
-    /// Longest time from submission to end.
+    /// Longest time from submission, or from `not_before`, to end.
     pub timeout: Option<Duration>,
+    /// No task may start before.
+    pub not_before: Option<Due>,
+    /// It must have ended by then.
+    pub deadline: Option<Due>,
     /// Labels.
     pub tags: Vec<String>,
     /// The job that made it.
@@ -154,6 +162,14 @@ pub struct JobRecord {
     pub ended_at: Option<Timestamp>,
     /// Time from submission until it settled, or until now; immune to clock jumps while the host runs.
     pub age: Duration,
+}
+
+impl JobRecord {
+    /// Time until the job may start, by the store's clock; `None` if it may.
+    pub fn starts_in(&self) -> Option<Duration> {
+        let left = self.not_before?.after.checked_sub(self.age)?;
+        (!left.is_zero() && self.state == JobState::Queued).then_some(left)
+    }
 }
 
 /// A task as the store remembers it.
@@ -326,7 +342,7 @@ pub enum JobChangeError {
 #[async_trait]
 pub trait JobStore {
     /// Makes a job and its first tasks, with events `job.submitted` and, if any task is ready, `task.ready`. Tasks
-    /// without predecessors are ready, the others wait.
+    /// without predecessors are ready, the others wait; all of them wait if the job must not start yet.
     ///
     /// # Errors
     /// [`SubmitError`]; then nothing exists. It is [`StoreError::Misuse`] if the id is taken, a document is nested deeper

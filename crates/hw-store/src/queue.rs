@@ -218,8 +218,8 @@ pub trait QueueStore {
     /// [`StoreError`] if the store did not answer.
     async fn expired_tasks(&self, limit: u32) -> Result<Vec<TaskRecord>, StoreError>;
 
-    /// Makes up to `limit` tasks ready whose pause is over, with one event per job; returns how long until the next pause is
-    /// over, if any task waits.
+    /// Makes up to `limit` tasks ready whose pause is over, or whose job may start now, with one event per job; returns how
+    /// long until the next of them is due, if any waits.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.

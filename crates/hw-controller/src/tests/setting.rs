@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use hw_catalog::{Finding, Table, TableName, TableVersion};
 use hw_job::{
-    Advance, CatalogChange, Clock, Elapsed, Ending, ErrorClass, Failure, JobId, JobKind, JobState, JobView, Lifetime,
+    Advance, CatalogChange, Clock, Due, Elapsed, Ending, ErrorClass, Failure, JobId, JobKind, JobState, JobView, Lifetime,
     Merged, Needs, PrepareError, PrepareRequest, Prepared, RetryPolicy, SessionId, StoredDocument, TaskId, TaskSpec,
     TaskState, Timestamp, WorkerId,
 };
@@ -414,6 +414,15 @@ pub(super) fn worker(session: &str) -> WorkerId {
 
 pub(super) fn step(controller: &Controller) -> Step {
     now(controller.step()).unwrap()
+}
+
+/// So many seconds after now, for a job that is submitted at once.
+pub(super) fn due(seconds: u64) -> Due {
+    let micros = i64::try_from(seconds).unwrap() * 1_000_000;
+    Due {
+        after: Duration::from_secs(seconds),
+        at: Timestamp(1_700_000_000_000_000 + micros),
+    }
 }
 
 pub(super) fn ask(kind: &str, params: Value) -> Submit {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hw_catalog::{Part, Table, TableName};
 use hw_job::{
-    AttemptCounts, Clock, Elapsed, Ending, Event, EventSeq, Fence, JobEnding, JobId, Lifetime, Needs, SessionId,
+    AttemptCounts, Clock, Due, Elapsed, Ending, Event, EventSeq, Fence, JobEnding, JobId, Lifetime, Needs, SessionId,
     StoredDocument, TaskId, TaskSpec, TaskState, Timestamp, WorkerId,
 };
 use serde_json::json;
@@ -139,6 +139,8 @@ pub(crate) fn new_job(number: u64, tasks: Vec<TaskSpec>) -> NewJob {
         tasks,
         priority: 100,
         timeout: None,
+        not_before: None,
+        deadline: None,
         tags: Vec::new(),
         parent: None,
         lifetime: Lifetime::Interactive,
@@ -146,6 +148,22 @@ pub(crate) fn new_job(number: u64, tasks: Vec<TaskSpec>) -> NewJob {
         fingerprint: None,
         idempotency: None,
         flush: false,
+    }
+}
+
+/// So many seconds after the submission of a job that is made before the clock is moved.
+pub(crate) fn due(seconds: u64) -> Due {
+    Due {
+        after: Duration::from_secs(seconds),
+        at: Timestamp(1_700_000_000_000_000 + i64::try_from(seconds).unwrap() * 1_000_000),
+    }
+}
+
+/// A job that must not start for so many seconds.
+pub(crate) fn delayed(number: u64, seconds: u64, tasks: Vec<TaskSpec>) -> NewJob {
+    NewJob {
+        not_before: Some(due(seconds)),
+        ..new_job(number, tasks)
     }
 }
 

@@ -8,7 +8,7 @@ use hw_job::{EventSeq, JobState, Lifetime, TaskState};
 use serde_json::json;
 
 use super::{
-    Setting, UNFINISHED_MAX, after, ending, job_id, keyed, new_job, of_flow, result, session, spec, table_name,
+    Setting, UNFINISHED_MAX, after, due, ending, job_id, keyed, new_job, of_flow, result, session, spec, table_name,
 };
 use crate::{AddTasks, DOCUMENT_DEPTH_MAX, NewJob, StoreError, Submission, SubmitError};
 
@@ -40,6 +40,8 @@ pub(crate) async fn everything_told_of_a_job_is_kept(s: &Setting) {
         reads: vec![(table_name("b"), TableVersion(3)), (table_name("a"), TableVersion(1))],
         priority: -7,
         timeout: Some(Duration::from_millis(1500)),
+        not_before: Some(due(7)),
+        deadline: Some(due(9)),
         tags: vec!["nightly".to_owned(), "x".to_owned()],
         parent: Some(job_id(77)),
         lifetime: Lifetime::Durable,
@@ -53,6 +55,7 @@ pub(crate) async fn everything_told_of_a_job_is_kept(s: &Setting) {
     assert_eq!((&job.params, &job.expanded), (&new.params, &new.expanded));
     assert_eq!((&job.warnings, &job.reads), (&new.warnings, &new.reads));
     assert_eq!((job.priority, job.timeout), (new.priority, new.timeout));
+    assert_eq!((job.not_before, job.deadline), (new.not_before, new.deadline));
     assert_eq!((&job.tags, job.parent), (&new.tags, new.parent));
     assert_eq!((job.lifetime, job.owner), (new.lifetime, Some(new.owner)));
     assert_eq!(job.fingerprint, new.fingerprint);

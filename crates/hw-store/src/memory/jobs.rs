@@ -224,12 +224,16 @@ impl State {
         let entry = JobEntry {
             record: new_record(job, now),
             created: now.elapsed,
+        let delay = job.not_before.map(|due| due.after).filter(|delay| !delay.is_zero());
             ended: None,
             tasks: Vec::new(),
             dependents: std::collections::BTreeMap::new(),
         };
         self.jobs.insert(self.job_number_last, entry);
-        self.add_tasks(id, tasks, journal, now);
+        match delay {
+            Some(delay) => self.add_delayed_tasks(id, tasks, delay, now),
+            None => self.add_tasks(id, tasks, journal, now),
+        }
     }
 
     fn unsettled(&self, id: JobId) -> Result<&JobEntry, JobChangeError> {
@@ -314,6 +318,8 @@ fn new_record(job: NewJob, now: Now) -> JobRecord {
         tags: job.tags,
         parent: job.parent,
         lifetime: job.lifetime,
+        not_before: job.not_before,
+        deadline: job.deadline,
         owner: Some(job.owner),
         fingerprint: job.fingerprint,
         created_at: now.wall,

@@ -1,6 +1,7 @@
 //! Everything that the store holds, and the few moves of jobs and tasks that all its parts share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::{Elapsed, Event, EventSeq, Fence, JobId, NewEvent, SessionId, TaskId, TaskSpec, TaskState, WorkerId};
@@ -28,7 +29,7 @@ pub(super) struct State {
     pub(super) flows: BTreeMap<(String, i32), BTreeSet<Place>>,
     /// The largest turn claimed so far, by priority.
     pub(super) turns: BTreeMap<i32, u64>,
-    /// Tasks that pause, by the end of their pause.
+    /// Tasks that pause, or whose job must not start yet, by the end of that.
     pub(super) pausing: BTreeSet<(Elapsed, u64, u32)>,
     pub(super) running: BTreeSet<(u64, u32)>,
     pub(super) events: BTreeMap<u64, EventEntry>,
@@ -152,6 +153,24 @@ impl State {
 
     /// Makes a task ready and gives it a place in the queue, after all that its flow has there.
     pub(super) fn make_ready(&mut self, id: TaskId, journal: &mut Journal) {
+    /// Adds tasks to a job that must not start yet: all of them wait.
+    pub(super) fn add_delayed_tasks(&mut self, job: JobId, tasks: Vec<TaskSpec>, delay: Duration, now: Now) {
+        let Some(number) = self.job_numbers.get(&job).copied() else {
+            return;
+        };
+        let Some(entry) = self.jobs.get_mut(&number) else {
+            return;
+        };
+        let until = now.elapsed.after(delay);
+        for spec in tasks {
+            let index = entry.add_task(spec, now);
+            if let Some(task) = entry.task_mut(index).filter(|task| task.unmet == 0) {
+                task.record.not_before = Some(until);
+                self.pausing.insert((until, number, index));
+            }
+        }
+    }
+
         self.move_task(id, TaskState::Ready);
         journal.task_ready(id.job);
         let Some((priority, flow)) = self.queued_as(id) else {
@@ -181,7 +200,7 @@ impl State {
         let Some((from, pause)) = job.move_task(id.index, to) else {
             return;
         };
-        if let (TaskState::RetryWait, Some(until)) = (from, pause) {
+        if let (TaskState::RetryWait | TaskState::Waiting, Some(until)) = (from, pause) {
             self.pausing.remove(&(until, number, id.index));
         }
         if from == TaskState::Running {

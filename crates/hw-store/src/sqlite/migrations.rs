@@ -17,11 +17,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "init",
-    sql: include_str!("migrations/0001_init.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "init",
+        sql: include_str!("migrations/0001_init.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "work",
+        sql: include_str!("migrations/0002_work.sql"),
+    },
+];
 
 /// The version that [`migrate`] brings a store to.
 pub(super) const NEWEST: u64 = match MIGRATIONS.last() {

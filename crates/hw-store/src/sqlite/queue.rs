@@ -95,7 +95,10 @@ impl QueueStore for SqliteStore {
     }
 }
 
-const NEXT_PAUSE_END: &str = "SELECT min(not_before) AS next FROM task WHERE state = 'retry_wait'";
+const NEXT_PAUSE_END: &str = "SELECT min(next) AS next
+     FROM (SELECT min(not_before) AS next FROM task WHERE state = 'retry_wait'
+           UNION ALL
+           SELECT min(not_before) FROM task WHERE state = 'waiting' AND not_before IS NOT NULL)";
 
 const ANY_QUEUED: &str = "SELECT 1 FROM task WHERE queued = 1 LIMIT 1";
 
@@ -168,10 +171,13 @@ impl Change for Keep {
     }
 }
 
-const DUE: &str = "SELECT task, job, flow FROM task WHERE state = 'retry_wait' AND not_before <= ?1
+const DUE: &str = "SELECT task, job, flow, state, not_before FROM task WHERE state = 'retry_wait' AND not_before <= ?1
+     UNION ALL
+     SELECT task, job, flow, state, not_before FROM task
+     WHERE state = 'waiting' AND not_before IS NOT NULL AND not_before <= ?1
      ORDER BY not_before, task LIMIT ?2";
 
-/// Ends pauses that are over.
+/// Ends pauses that are over, and the waiting of jobs that may start now.
 struct Wake {
     limit: u32,
 }
@@ -188,9 +194,10 @@ impl Change for Wake {
         let freed = freed?;
         let jobs: BTreeSet<i64> = freed.iter().map(|task| task.job).collect();
         let mut heads = Heads::of_numbers(batch, jobs).await?;
-        for task in &freed {
+        for (task, row) in freed.iter().zip(&rows) {
+            let from = Reader::new(row, "a task that is due").word("state", TaskState::from_name)?;
             if let Some(head) = heads.of_number(task.job) {
-                head.move_task(TaskState::RetryWait, TaskState::Ready);
+                head.move_task(from, TaskState::Ready);
             }
         }
         make_ready(batch, &mut heads, &freed).await?;

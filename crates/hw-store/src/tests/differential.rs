@@ -170,6 +170,9 @@ impl Twin {
             fingerprint: Some(self.name("print", 3)),
             ..new_job(number, tasks)
         };
+        if self.chance(0.2) {
+            job.not_before = Some(due(self.below(30)));
+        }
         if self.chance(0.3) {
             job.idempotency = Some(IdempotencyKey {
                 key: self.name("key", 3),
@@ -378,7 +381,7 @@ impl Twin {
 
     async fn files(&mut self) {
         let paths = [self.name("file", 5), self.name("file", 5)];
-        match self.below(5) {
+        match self.below(6) {
             0..=1 => drop(both!(self, announce_files("owner", &paths))),
             2 => drop(both!(self, confirm_files(&paths))),
             3 => drop(both!(self, release_files(&paths))),

@@ -304,10 +304,20 @@ fn queries_use_their_indices() {
             SEARCH queue_turn USING INTEGER PRIMARY KEY (rowid=?)
 
             end of the next pause
+            CO-ROUTINE (subquery-2)
+            COMPOUND QUERY
+            LEFT-MOST SUBQUERY
             SEARCH task USING COVERING INDEX task_pausing
+            UNION ALL
+            SEARCH task USING COVERING INDEX task_delayed (not_before>?)
+            SEARCH (subquery-2)
 
             pauses that are over
+            MERGE (UNION ALL)
+            LEFT
             SEARCH task USING INDEX task_pausing (not_before<?)
+            RIGHT
+            SEARCH task USING INDEX task_delayed (not_before>? AND not_before<?)
 
             expired tasks
             SCAN t USING INDEX task_running

@@ -103,6 +103,8 @@ impl Fixture {
             tasks: params.iter().map(task).collect(),
             priority: 100,
             timeout: None,
+            not_before: None,
+            deadline: None,
             tags: Vec::new(),
             parent: None,
             lifetime: Lifetime::Interactive,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hw_catalog::{Finding, TableName, TableVersion};
 use hw_job::{
-    AttemptCounts, AttemptId, AttemptState, Fence, JobId, JobState, Lifetime, Needs, SessionId, StoredDocument, TaskId,
-    TaskState, WorkerId,
+    AttemptCounts, AttemptId, AttemptState, Due, Fence, JobId, JobState, Lifetime, Needs, SessionId, StoredDocument,
+    TaskId, TaskState, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
@@ -21,6 +21,10 @@ pub(super) struct JobDetails {
     pub(super) warnings: Vec<Finding>,
     pub(super) reads: Vec<(TableName, TableVersion)>,
     pub(super) timeout_micros: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) not_before: Option<Due>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deadline: Option<Due>,
     pub(super) parent: Option<JobId>,
     pub(super) lifetime: Lifetime,
 }
@@ -135,6 +139,8 @@ pub(super) fn read_job(row: &SqliteRow, now: Now) -> Result<JobRecord, StoreErro
         attempts: row.number("attempts")?,
         priority: row.number("priority")?,
         timeout: details.timeout_micros.map(Duration::from_micros),
+        not_before: details.not_before,
+        deadline: details.deadline,
         tags: row.json("tags")?,
         parent: details.parent,
         lifetime: details.lifetime,

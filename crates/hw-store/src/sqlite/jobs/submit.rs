@@ -1,6 +1,7 @@
 //! Making jobs, and tasks of jobs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hw_job::{JobState, Progress, TaskCounts, TaskSpec, TaskState};
@@ -34,6 +35,8 @@ impl Submit {
             warnings: job.warnings.clone(),
             reads: job.reads.clone(),
             timeout_micros: job.timeout.map(|timeout| micros(timeout).unsigned_abs()),
+            not_before: job.not_before,
+            deadline: job.deadline,
             parent: job.parent,
             lifetime: job.lifetime,
         };
@@ -41,7 +44,10 @@ impl Submit {
             details: write_document(&details)?,
             params: to_json(&job.params)?,
             expanded: to_json(&job.expanded)?,
-            tasks: NewTasks::new(0, job.tasks.clone())?,
+            tasks: NewTasks {
+                delay: job.not_before.map(|due| due.after).filter(|delay| !delay.is_zero()),
+                ..NewTasks::new(0, job.tasks.clone())?
+            },
             unfinished_jobs_max,
             job,
         })
@@ -220,6 +226,8 @@ impl Change for Add {
 struct NewTasks {
     first_index: u32,
     specs: Vec<TaskSpec>,
+    /// None of them is ready before this time has passed.
+    delay: Option<Duration>,
     /// Rows of documents: index, kind, format, parameters, details.
     documents: String,
 }
@@ -238,6 +246,7 @@ impl NewTasks {
         Ok(Self {
             first_index,
             documents: to_json(&documents)?,
+            delay: None,
             specs,
         })
     }
@@ -248,10 +257,14 @@ impl NewTasks {
 
     /// How many of them are ready and how many wait, if those tasks have succeeded already.
     fn counts(&self, succeeded: &BTreeSet<u32>) -> TaskCounts {
-        TaskCounts::of(self.specs.iter().map(|spec| match unmet(spec, succeeded).len() {
-            0 => TaskState::Ready,
-            _ => TaskState::Waiting,
+        TaskCounts::of(self.specs.iter().map(|spec| match self.is_ready(spec, succeeded) {
+            true => TaskState::Ready,
+            false => TaskState::Waiting,
         }))
+    }
+
+    fn is_ready(&self, spec: &TaskSpec, succeeded: &BTreeSet<u32>) -> bool {
+        self.delay.is_none() && unmet(spec, succeeded).is_empty()
     }
 
     /// Those of the tasks waited for that have succeeded already.
@@ -277,9 +290,9 @@ impl NewTasks {
         }
         let heads = self.heads(batch, job, succeeded).await?;
         let insert = "INSERT INTO task (task, job, state, queued, lane, priority, turn, flow, cpu_milli, memory_bytes,
-                                        affinity, unmet, created_at)
+                                        affinity, unmet, not_before, created_at)
                       SELECT (?1 << 32) | (value ->> 0), ?1, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4,
-                             value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, ?3
+                             value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, ?3
                       FROM json_each(?4);
                       INSERT INTO task_document (task, kind, format, params, details)
                       SELECT (?1 << 32) | (value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4
@@ -300,7 +313,8 @@ impl NewTasks {
         job: &JobHead,
         succeeded: &BTreeSet<u32>,
     ) -> Result<Vec<TaskRow<'s>>, StoreError> {
-        let queued = |spec: &TaskSpec| !job.cancelled && unmet(spec, succeeded).is_empty();
+        let queued = |spec: &TaskSpec| !job.cancelled && self.is_ready(spec, succeeded);
+        let not_before = self.delay.map(|delay| batch.now.after(delay));
         let flows = self.specs.iter().filter(|spec| queued(spec));
         let flows = flows.map(|spec| (spec.flow.clone(), job.priority)).collect();
         let mut turns = Turns::load(batch, &flows).await?;
@@ -312,12 +326,13 @@ impl NewTasks {
             } else {
                 0
             };
-            if unmet == 0 {
+            let ready = self.is_ready(spec, succeeded);
+            if ready {
                 batch.journal.task_ready(job.id);
             }
             rows.push(TaskRow(
                 index,
-                if unmet == 0 { "ready" } else { "waiting" },
+                if ready { "ready" } else { "waiting" },
                 i64::from(queued(spec)),
                 Lane::of(spec).to_text()?,
                 turn,
@@ -330,6 +345,7 @@ impl NewTasks {
                     Some(to_json(&spec.affinity)?)
                 },
                 unmet,
+                not_before.filter(|_| unmet == 0),
             ));
         }
         Ok(rows)
@@ -355,7 +371,7 @@ impl NewTasks {
     }
 }
 
-/// Index, state, queued, lane, turn, flow, processor, memory, affinity, unmet.
+/// Index, state, queued, lane, turn, flow, processor, memory, affinity, unmet, not before.
 #[derive(serde::Serialize)]
 struct TaskRow<'s>(
     u32,
@@ -368,6 +384,7 @@ struct TaskRow<'s>(
     i64,
     Option<String>,
     usize,
+    Option<i64>,
 );
 
 /// The tasks that the task still waits for, each once.
