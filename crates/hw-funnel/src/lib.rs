@@ -46,7 +46,7 @@ mod time;
 mod validate;
 
 pub use finding::{Finding, FindingKind};
-pub use matcher::{GroupExport, MatchError, Matcher};
+pub use matcher::{GroupExport, JudgedPart, MatchError, Matcher, PartMatcher, Progress, Rows};
 pub use partial::{Partial, PartialError};
 pub use query::{Dataset, Query, RebuildError};
 pub use result::result;

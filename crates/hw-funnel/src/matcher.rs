@@ -1,20 +1,27 @@
 //! Matching over Arrow batches.
 //!
-//! [`Matcher`] checks what it is given, reads the columns of the query and hands the rows within the timeframe to a
-//! [`RowMatcher`]. There is one today, [`plain`], the slow and obviously right one, which stays as the twin that any
-//! faster one is tested against.
+//! Two matchers give the same answers: [`fast`], and [`plain`], the slow and obviously right one, which stays as the twin
+//! that the fast one is tested against and takes the few queries that the fast one does not.
 //!
-//! All rows of a group have to come to the same matcher, in any order.
+//! - [`Matcher`] takes rows once, in any order.
+//! - [`PartMatcher`] takes the rows of a part that can be read again. It presumes that the rows of a group come in order of
+//!   time, which is fastest, and says so if they do not.
+//!
+//! All rows of a group have to come to the same matcher.
 
+mod fast;
+mod part;
 mod plain;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::Schema;
 
 use crate::column::{Cell, Cells, ColumnKind};
 use crate::partial::Partial;
 use crate::query::Query;
 use crate::scalar::Number;
+use fast::{Arrival, FastMatcher};
+pub use part::{JudgedPart, PartMatcher, Progress, Rows};
 use plain::PlainMatcher;
 
 /// What stands in the way of matching.
@@ -127,17 +134,6 @@ pub enum GroupExport {
     Last,
 }
 
-/// What decides over rows: takes batches, gives a partial.
-trait RowMatcher: Sized {
-    /// Takes the rows of a batch.
-    fn push(&mut self, batch: &ReadBatch) -> Result<(), MatchError>;
-
-    /// Bytes held, and needed to finish.
-    fn memory_size(&self) -> usize;
-
-    fn finish(self) -> Result<Partial, MatchError>;
-}
-
 /// The columns of the query in a batch, and which rows count.
 struct ReadBatch {
     /// In the order of the query's columns.
@@ -149,7 +145,13 @@ struct ReadBatch {
 /// Counts what a query asks for over all rows of some groups.
 pub struct Matcher {
     query: Query,
-    rows: PlainMatcher,
+    rows: RowMatcher,
+    export: Option<usize>,
+}
+
+enum RowMatcher {
+    Fast(Box<FastMatcher>),
+    Plain(Box<PlainMatcher>),
 }
 
 impl Matcher {
@@ -159,22 +161,29 @@ impl Matcher {
     /// [`MatchError::MissingColumn`] and [`MatchError::ColumnType`]. Integers and floats may have any width, strings
     /// any encoding; timestamps need the unit of validation.
     pub fn new(query: &Query, schema: &Schema) -> Result<Self, MatchError> {
-        for column in &query.columns {
-            let missing = |_| MatchError::MissingColumn {
-                column: column.name.clone(),
-            };
-            let actual = schema.field_with_name(&column.name).map_err(missing)?.data_type();
-            if !ColumnKind::of(actual).is_some_and(|kind| kind.reads_as(&column.kind)) {
-                return Err(MatchError::ColumnType {
-                    column: column.name.clone(),
-                    expected: column.data_type.to_string(),
-                    actual: actual.to_string(),
-                });
-            }
-        }
+        check_schema(query, schema)?;
+        let fast = FastMatcher::new(query, Arrival::Any, true);
         Ok(Self {
             query: query.clone(),
-            rows: PlainMatcher::new(query),
+            rows: match fast {
+                Some(fast) => RowMatcher::Fast(Box::new(fast)),
+                None => RowMatcher::Plain(Box::new(PlainMatcher::new(query))),
+            },
+            export: None,
+        })
+    }
+
+    /// The slow twin: the same answers by the plain matcher.
+    ///
+    /// # Errors
+    /// Those of [`Matcher::new`].
+    #[cfg(test)]
+    pub(crate) fn plain(query: &Query, schema: &Schema) -> Result<Self, MatchError> {
+        check_schema(query, schema)?;
+        Ok(Self {
+            query: query.clone(),
+            rows: RowMatcher::Plain(Box::new(PlainMatcher::new(query))),
+            export: None,
         })
     }
 
@@ -183,14 +192,11 @@ impl Matcher {
     /// # Errors
     /// [`MatchError::NoSuchStep`].
     pub fn with_export(mut self, export: GroupExport) -> Result<Self, MatchError> {
-        let steps = self.query.funnel_steps().unwrap_or(0);
-        let depth = match export {
-            GroupExport::Matching => 0,
-            GroupExport::Last => steps,
-            GroupExport::Step(step) if (1..=steps).contains(&step) => step,
-            GroupExport::Step(step) => return Err(MatchError::NoSuchStep { step, steps }),
-        };
-        self.rows.export_groups(depth);
+        let depth = export.depth(&self.query)?;
+        self.export = Some(depth);
+        if let RowMatcher::Plain(rows) = &mut self.rows {
+            rows.export_groups(depth);
+        }
         Ok(self)
     }
 
@@ -200,15 +206,26 @@ impl Matcher {
     /// [`MatchError::NullGroup`] and [`MatchError::NullTime`], if a row within the timeframe has no group or any row
     /// no time; the errors of [`Matcher::new`], if this batch has another schema.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), MatchError> {
+        if let RowMatcher::Fast(rows) = &mut self.rows {
+            let query = &self.query;
+            rows.push(&mut BatchRows { query, batch })?;
+            return Ok(());
+        }
         let cells = self.query.columns.iter().map(|column| read_column(batch, column));
         let cells = cells.collect::<Result<Vec<Cells>, MatchError>>()?;
         let rows = self.rows_in_timeframe(&cells, batch.num_rows())?;
-        self.rows.push(&ReadBatch { cells, rows })
+        match &mut self.rows {
+            RowMatcher::Plain(matcher) => matcher.push(&ReadBatch { cells, rows }),
+            RowMatcher::Fast(_) => Ok(()),
+        }
     }
 
     /// Bytes that the matcher holds, together with what finishing will take on top of that.
     pub fn memory_size(&self) -> usize {
-        self.rows.memory_size()
+        match &self.rows {
+            RowMatcher::Fast(rows) => rows.memory_size(),
+            RowMatcher::Plain(rows) => rows.memory_size(),
+        }
     }
 
     /// Ends the input and counts.
@@ -216,7 +233,10 @@ impl Matcher {
     /// # Errors
     /// [`MatchError::Unreadable`] if group ids to export do not fit the type of the group column.
     pub fn finish(self) -> Result<Partial, MatchError> {
-        self.rows.finish()
+        match self.rows {
+            RowMatcher::Fast(rows) => Ok(rows.judge(self.export)?.finish()),
+            RowMatcher::Plain(rows) => rows.finish(),
+        }
     }
 
     fn rows_in_timeframe(&self, cells: &[Cells], count: usize) -> Result<Vec<(usize, Number)>, MatchError> {
@@ -250,6 +270,62 @@ impl Matcher {
             rows.push((row, time));
         }
         Ok(rows)
+    }
+}
+
+/// A batch, column by column.
+struct BatchRows<'a> {
+    query: &'a Query,
+    batch: &'a RecordBatch,
+}
+
+impl Rows for BatchRows<'_> {
+    type Error = MatchError;
+
+    fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    fn column(&mut self, index: usize) -> Result<ArrayRef, MatchError> {
+        let name = self.query.columns.get(index).map_or("", |column| column.name.as_str());
+        let missing = || MatchError::MissingColumn {
+            column: name.to_owned(),
+        };
+        self.batch.column_by_name(name).cloned().ok_or_else(missing)
+    }
+
+    fn is_complete(&self, _: usize) -> bool {
+        false
+    }
+}
+
+fn check_schema(query: &Query, schema: &Schema) -> Result<(), MatchError> {
+    for column in &query.columns {
+        let missing = |_| MatchError::MissingColumn {
+            column: column.name.clone(),
+        };
+        let actual = schema.field_with_name(&column.name).map_err(missing)?.data_type();
+        if !ColumnKind::of(actual).is_some_and(|kind| kind.reads_as(&column.kind)) {
+            return Err(MatchError::ColumnType {
+                column: column.name.clone(),
+                expected: column.data_type.to_string(),
+                actual: actual.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl GroupExport {
+    /// Steps that a group has to pass.
+    fn depth(self, query: &Query) -> Result<usize, MatchError> {
+        let steps = query.funnel_steps().unwrap_or(0);
+        match self {
+            Self::Matching => Ok(0),
+            Self::Last => Ok(steps),
+            Self::Step(step) if (1..=steps).contains(&step) => Ok(step),
+            Self::Step(step) => Err(MatchError::NoSuchStep { step, steps }),
+        }
     }
 }
 

@@ -167,6 +167,12 @@ impl Selection {
         }
     }
 
+    /// Counts a group with so many rows.
+    pub(crate) fn add_group(&mut self, rows: u64) {
+        self.groups += 1;
+        self.rows += rows;
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         self.groups += other.groups;
         self.rows += other.rows;

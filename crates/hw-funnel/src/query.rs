@@ -74,6 +74,13 @@ pub(crate) struct Target {
     pub(crate) constant: Number,
 }
 
+impl Target {
+    /// Whether one row is enough, whatever it holds.
+    pub(crate) fn is_any_row(&self) -> bool {
+        self.sum.is_none() && self.comparison == Comparison::GreaterOrEqual && self.constant == Number::Int(1)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Sequence {
     /// The filters of each step.

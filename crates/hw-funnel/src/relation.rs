@@ -99,6 +99,39 @@ impl Relation {
         stack.pop().unwrap_or(true)
     }
 
+    /// Decides many groups at once: `conditions` holds each condition's outcome per group.
+    pub(crate) fn outcomes(&self, conditions: &[Vec<bool>], groups: usize) -> Vec<bool> {
+        let words: Vec<Vec<u64>> = conditions.iter().map(|outcomes| packed(outcomes)).collect();
+        let mut decided = Vec::with_capacity(groups.next_multiple_of(64));
+        let mut stack: Vec<u64> = Vec::new();
+        for word in 0..groups.div_ceil(64) {
+            let outcome = self.word(&words, word, &mut stack);
+            decided.extend((0..64).map(|bit| outcome >> bit & 1 == 1));
+        }
+        decided.truncate(groups);
+        decided
+    }
+
+    /// The outcomes of 64 groups as bits.
+    fn word(&self, conditions: &[Vec<u64>], word: usize, stack: &mut Vec<u64>) -> u64 {
+        stack.clear();
+        for step in &self.postfix {
+            let mut pop = || stack.pop().unwrap_or(0);
+            let outcome = match step {
+                Step::Condition(index) => conditions
+                    .get(*index)
+                    .and_then(|words| words.get(word))
+                    .copied()
+                    .unwrap_or(0),
+                Step::Not => !pop(),
+                Step::And => pop() & pop(),
+                Step::Or => pop() | pop(),
+            };
+            stack.push(outcome);
+        }
+        stack.pop().unwrap_or(u64::MAX)
+    }
+
     /// Indexes of the conditions in use, in the order of their first use.
     pub(crate) fn conditions(&self) -> Vec<usize> {
         let mut seen = std::collections::HashSet::new();
@@ -108,6 +141,16 @@ impl Relation {
         });
         indexes.filter(|index| seen.insert(*index)).collect()
     }
+}
+
+/// Outcomes as bits, 64 to a word.
+fn packed(outcomes: &[bool]) -> Vec<u64> {
+    let word = |chunk: &[bool]| {
+        (0_u32..)
+            .zip(chunk)
+            .fold(0, |word, (bit, outcome)| word | u64::from(*outcome) << bit)
+    };
+    outcomes.chunks(64).map(word).collect()
 }
 
 fn pop_both(stack: &mut Vec<bool>, join: impl Fn(bool, bool) -> bool) -> bool {

@@ -8,7 +8,7 @@ mod groups;
 
 use std::collections::BTreeMap;
 
-use super::{MatchError, ReadBatch, RowMatcher};
+use super::{MatchError, ReadBatch};
 use crate::document::BreakdownBy;
 use crate::partial::{Partial, StepPartial, group_array};
 use crate::query::{Breakdown, Funnel, Query};
@@ -38,18 +38,18 @@ impl PlainMatcher {
     pub(super) fn export_groups(&mut self, depth: usize) {
         self.export = Some(depth);
     }
-}
 
-impl RowMatcher for PlainMatcher {
-    fn push(&mut self, batch: &ReadBatch) -> Result<(), MatchError> {
+    /// Takes the rows of a batch.
+    pub(super) fn push(&mut self, batch: &ReadBatch) -> Result<(), MatchError> {
         self.events.push(&self.query, batch)
     }
 
-    fn memory_size(&self) -> usize {
+    /// Bytes held, and needed to finish.
+    pub(super) fn memory_size(&self) -> usize {
         self.events.memory_size()
     }
 
-    fn finish(self) -> Result<Partial, MatchError> {
+    pub(super) fn finish(self) -> Result<Partial, MatchError> {
         let order = self.events.rows_by_group();
         let mut counting = Counting {
             query: &self.query,

@@ -119,7 +119,7 @@ fn rebuilt(table: &Table, document: &Value) -> Query {
     rebuilt
 }
 
-/// Whole groups are dealt to parts; the rows of a part are shuffled and cut into batches.
+/// Whole groups are dealt to parts; the rows of a part are shuffled, often ordered by time, and cut into batches.
 fn match_parts(generator: &mut Generator, table: &Table, query: &Query, export: GroupExport) -> Vec<Partial> {
     let count = generator.random.random_range(1..4);
     let mut parts: Vec<Vec<usize>> = vec![Vec::new(); count];
@@ -129,6 +129,9 @@ fn match_parts(generator: &mut Generator, table: &Table, query: &Query, export: 
     let stored = generator.storage(table);
     let match_part = |mut rows: Vec<usize>| {
         rows.shuffle(&mut generator.random);
+        if generator.random.random_range(0..3) > 0 {
+            table.sort_by_time(&mut rows);
+        }
         let size = generator.random.random_range(1..=12);
         let batches: Vec<Vec<usize>> = rows.chunks(size).map(<[usize]>::to_vec).collect();
         table.match_part(query, &batches, &stored, Some(export))

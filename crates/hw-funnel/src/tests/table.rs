@@ -10,7 +10,7 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::{Value, json};
 
-use crate::{Dataset, GroupExport, Matcher, Partial, Query, result, validate};
+use crate::{Dataset, GroupExport, MatchError, Matcher, PartMatcher, Partial, Progress, Query, Rows, result, validate};
 
 /// Rows of JSON values; the first column is the group, the second the time.
 #[derive(Debug, Clone)]
@@ -86,24 +86,32 @@ impl Table {
         stored: &[DataType],
         export: Option<GroupExport>,
     ) -> Partial {
+        let batches: Vec<RecordBatch> = batches.iter().map(|rows| self.slice(rows, stored)).collect();
         let schema = self.batch(&[], stored).schema();
-        let mut matcher = Matcher::new(query, &schema).unwrap();
-        if let Some(export) = export {
-            matcher = matcher.with_export(export).unwrap();
+        let plain = matched(Matcher::plain(query, &schema).unwrap(), &batches, export);
+        let fast = matched(Matcher::new(query, &schema).unwrap(), &batches, export);
+        assert_eq!(fast, plain, "the fast matcher, query {}", query.expanded());
+        if let Some(matcher) = PartMatcher::new(query, export).unwrap() {
+            let part = matched_twice(matcher, query, &batches);
+            assert_eq!(part, plain, "the matcher of parts, query {}", query.expanded());
         }
-        for rows in batches {
-            // A slice of a longer batch, since offsets into arrays are easily forgotten.
-            let around: Vec<usize> = rows
-                .first()
-                .into_iter()
-                .chain(rows)
-                .chain(rows.last())
-                .copied()
-                .collect();
-            let batch = self.batch(&around, stored);
-            matcher.push(&batch.slice(1.min(rows.len()), rows.len())).unwrap();
-        }
-        matcher.finish().unwrap()
+        plain
+    }
+
+    /// Rows as a slice of a longer batch, since offsets into arrays are easily forgotten.
+    fn slice(&self, rows: &[usize], stored: &[DataType]) -> RecordBatch {
+        let around = rows.first().into_iter().chain(rows).chain(rows.last());
+        let batch = self.batch(&around.copied().collect::<Vec<_>>(), stored);
+        batch.slice(1.min(rows.len()), rows.len())
+    }
+
+    /// Orders rows by the time column, whatever its type; rows of equal time stay as they are.
+    pub(crate) fn sort_by_time(&self, rows: &mut [usize]) {
+        let time = |row: usize| match &self.rows[row][1] {
+            Value::Number(time) => time.as_f64().unwrap(),
+            other => panic!("a time is a number, not {other}"),
+        };
+        rows.sort_by(|left, right| time(*left).total_cmp(&time(*right)));
     }
 
     /// Row numbers of each group, in the order of the groups' first rows.
@@ -116,6 +124,71 @@ impl Table {
             }
         }
         groups.into_iter().map(|(_, rows)| rows).collect()
+    }
+}
+
+fn matched(mut matcher: Matcher, batches: &[RecordBatch], export: Option<GroupExport>) -> Partial {
+    if let Some(export) = export {
+        matcher = matcher.with_export(export).unwrap();
+    }
+    for batch in batches {
+        matcher.push(batch).unwrap();
+    }
+    matcher.finish().unwrap()
+}
+
+/// Gives the rows as often as the matcher of parts wants them.
+fn matched_twice(mut matcher: PartMatcher, query: &Query, batches: &[RecordBatch]) -> Partial {
+    let columns = query.columns();
+    let push = |matcher: &mut PartMatcher, batch: &RecordBatch| {
+        matcher.push(&mut Columns {
+            columns: &columns,
+            batch,
+        })
+    };
+    if batches
+        .iter()
+        .any(|batch| push(&mut matcher, batch).unwrap() == Progress::OutOfOrder)
+    {
+        matcher.restart();
+        for batch in batches {
+            assert_eq!(push(&mut matcher, batch).unwrap(), Progress::Taken);
+        }
+    }
+    let mut judged = matcher.judge().unwrap();
+    if judged.needs_rows() {
+        for batch in batches {
+            judged
+                .push_again(&mut Columns {
+                    columns: &columns,
+                    batch,
+                })
+                .unwrap();
+        }
+    }
+    judged.finish()
+}
+
+struct Columns<'a> {
+    columns: &'a [&'a str],
+    batch: &'a RecordBatch,
+}
+
+impl Rows for Columns<'_> {
+    type Error = MatchError;
+
+    fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    fn column(&mut self, index: usize) -> Result<ArrayRef, MatchError> {
+        Ok(self.batch.column_by_name(self.columns[index]).unwrap().clone())
+    }
+
+    /// Claimed for every other column that has values in all rows.
+    fn is_complete(&self, index: usize) -> bool {
+        let array = self.batch.column_by_name(self.columns[index]).unwrap();
+        index % 2 == 1 && array.logical_null_count() == 0 && !array.data_type().is_floating()
     }
 }
 

@@ -1,0 +1,132 @@
+//! Matching the rows of a part that can be read more than once.
+
+use arrow_array::ArrayRef;
+
+use super::fast::{Arrival, FastMatcher, Judged};
+use super::{GroupExport, MatchError};
+use crate::partial::Partial;
+use crate::query::Query;
+
+/// The rows of a batch, column by column as they are asked for.
+pub trait Rows {
+    /// What can go wrong while reading.
+    type Error: From<MatchError>;
+
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The column with this number in [`Query::columns`](crate::Query::columns): plain, or as a dictionary, which is
+    /// faster.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    fn column(&mut self, index: usize) -> Result<ArrayRef, Self::Error>;
+
+    /// Whether the column surely has neither null nor NaN, so that it need not be read to find out.
+    fn is_complete(&self, index: usize) -> bool;
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It was taken.
+    Taken,
+    /// A group's rows are out of order of time, or a breakdown has many values: call [`PartMatcher::restart`] and give all
+    /// batches again.
+    OutOfOrder,
+}
+
+/// Counts what a query asks for over all rows of some groups, which are given once or twice.
+///
+/// ```text
+/// loop { for batch in part { if push(batch)? == OutOfOrder { restart(); continue 'loop } } break }
+/// let mut judged = matcher.judge()?;
+/// if judged.needs_rows() { for batch in part { judged.push_again(batch)? } }
+/// judged.finish()
+/// ```
+pub struct PartMatcher {
+    query: Query,
+    export: Option<usize>,
+    rows: FastMatcher,
+}
+
+impl PartMatcher {
+    /// `None` if the query is one of the few that only [`Matcher`](super::Matcher) takes.
+    ///
+    /// # Errors
+    /// [`MatchError::NoSuchStep`] if `export` names one.
+    pub fn new(query: &Query, export: Option<GroupExport>) -> Result<Option<Self>, MatchError> {
+        let export = export.map(|export| export.depth(query)).transpose()?;
+        let rows = FastMatcher::new(query, Arrival::Ordered, false);
+        Ok(rows.map(|rows| Self {
+            query: query.clone(),
+            export,
+            rows,
+        }))
+    }
+
+    /// Forgets all rows and takes them in any order from now on, in more memory.
+    pub fn restart(&mut self) {
+        if let Some(rows) = FastMatcher::new(&self.query, Arrival::Any, false) {
+            self.rows = rows;
+        }
+    }
+
+    /// Takes the rows of a batch. After an error the matcher is of no use.
+    ///
+    /// # Errors
+    /// [`MatchError::NullGroup`], [`MatchError::NullTime`], [`MatchError::ColumnType`], and those of `rows`.
+    pub fn push<R: Rows>(&mut self, rows: &mut R) -> Result<Progress, R::Error> {
+        self.rows.push(rows)
+    }
+
+    /// Bytes held, together with what judging will take on top of that.
+    pub fn memory_size(&self) -> usize {
+        self.rows.memory_size()
+    }
+
+    /// Decides all groups.
+    ///
+    /// # Errors
+    /// [`MatchError::Unreadable`] if group ids to export do not fit the type of the group column.
+    pub fn judge(self) -> Result<JudgedPart, MatchError> {
+        Ok(JudgedPart {
+            judged: self.rows.judge(self.export)?,
+        })
+    }
+}
+
+/// A part whose groups are decided.
+pub struct JudgedPart {
+    judged: Judged,
+}
+
+impl JudgedPart {
+    /// Whether aggregations have to see the rows again.
+    pub fn needs_rows(&self) -> bool {
+        self.judged.needs_rows()
+    }
+
+    /// Takes the rows of a batch, the same as before.
+    ///
+    /// # Errors
+    /// Those of [`PartMatcher::push`].
+    pub fn push_again<R: Rows>(&mut self, rows: &mut R) -> Result<(), R::Error> {
+        self.judged.push_again(rows)
+    }
+
+    /// Bytes held.
+    pub fn memory_size(&self) -> usize {
+        self.judged.memory_size()
+    }
+
+    /// Ends counting.
+    pub fn finish(self) -> Partial {
+        self.judged.finish()
+    }
+}
