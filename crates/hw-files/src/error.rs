@@ -123,6 +123,18 @@ pub enum FileError {
         /// The reader's words.
         reason: String,
     },
+    /// The bytes of one column of one row group make no sense, or are not as many values as it has rows.
+    #[error("column `{column}` in row group {row_group} of file `{file}` is damaged: {reason}")]
+    DamagedColumn {
+        /// The file.
+        file: String,
+        /// Name of the column.
+        column: String,
+        /// The row group, counted from 0.
+        row_group: usize,
+        /// How that was seen.
+        reason: String,
+    },
     /// The file is not the one that was listed or registered.
     #[error("file `{file}` has changed{}", sizes(*.expected, *.found))]
     Changed {
@@ -215,6 +227,7 @@ impl FileError {
             Self::Ledger { .. } => "HW-T020",
             Self::Swept { .. } => "HW-T021",
             Self::NotListable { .. } => "HW-T043",
+            Self::DamagedColumn { .. } => "HW-T044",
         }
     }
 
@@ -236,6 +249,7 @@ impl FileError {
             | Self::Truncated { .. }
             | Self::NotParquet { .. }
             | Self::Unreadable { .. }
+            | Self::DamagedColumn { .. }
             | Self::Changed { .. }
             | Self::Damaged { .. } => Fault::Data,
             Self::Unreachable { .. }
@@ -277,6 +291,7 @@ impl FileError {
             Self::Unreadable { .. } => {
                 "write the file again; encrypted files and unknown codecs are not supported".to_owned()
             }
+            Self::DamagedColumn { .. } => "write the file again, or restore it from a copy".to_owned(),
             Self::Changed { .. } => "register the table again to take up the new file".to_owned(),
             Self::Refused { .. } => "check the credentials and the rights they carry".to_owned(),
             Self::InvalidOptions { .. } => "check the store's variables or the connection".to_owned(),

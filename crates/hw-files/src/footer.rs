@@ -12,6 +12,11 @@ use parquet::file::metadata::ParquetMetaData;
 
 use crate::{FileError, FoundFile, OpenLocation};
 
+pub(crate) use load::{
+    BYTES_MIN as FOOTER_BYTES_MIN, FIRST_REQUEST as FOOTER_FIRST_REQUEST, MAGIC as FOOTER_MAGIC, TAIL as FOOTER_TAIL,
+    Tail, metadata_length,
+};
+
 /// The footer of one Parquet file.
 #[derive(Debug, Clone)]
 pub struct Footer {

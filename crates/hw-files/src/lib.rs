@@ -3,6 +3,9 @@
 //! A [`Location`] is parsed from what a user wrote, checked against [`Access`], and opened by [`FileStores`]. Its files
 //! are found by [`discover`], and [`footer`] reads what a Parquet file tells of itself.
 //!
+//! [`ColumnReader`] streams columns of a file from any store; [`PartReader`] decodes single columns of single row groups
+//! with as little work as possible, for queries whose time is decoding.
+//!
 //! The deployment's own [`Files`] are announced in a [`Ledger`], written whole or not at all, read with their checksum
 //! verified, and removed by [`sweep`] when no one refers to them.
 //!
@@ -18,6 +21,7 @@ mod ledger;
 mod local;
 mod location;
 mod order;
+mod part;
 mod pattern;
 mod read;
 mod stores;
@@ -35,6 +39,7 @@ pub use footer::{ColumnFooter, DeclaredSorting, Footer, footer};
 pub use ledger::{Ledger, MemoryLedger};
 pub use location::{Location, Scheme, Selection};
 pub use order::{compare, greatest, least};
+pub use part::{Buffers, Column, LocalFile, PartReader, ReadRange, source as part_source};
 pub use pattern::Pattern;
 pub use read::{ColumnReader, RowGroup};
 pub use stores::{FileStores, OpenLocation, StoreLimits};

@@ -11,12 +11,12 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use crate::{FileError, FoundFile, OpenLocation};
 
 /// Bytes asked for at first: nearly all footers fit.
-const FIRST_REQUEST: u64 = 64 * 1024;
+pub(crate) const FIRST_REQUEST: u64 = 64 * 1024;
 /// Length and magic number at the end.
-const TAIL: usize = 8;
+pub(crate) const TAIL: usize = 8;
 /// Magic number, length and magic number again: nothing shorter is a Parquet file.
-const BYTES_MIN: u64 = 12;
-const MAGIC: &[u8] = b"PAR1";
+pub(crate) const BYTES_MIN: u64 = 12;
+pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 const MAGIC_ENCRYPTED: &[u8] = b"PARE";
 
 pub(super) async fn metadata(open: &OpenLocation, file: &FoundFile) -> Result<ParquetMetaData, FileError> {
@@ -47,13 +47,13 @@ pub(super) async fn metadata(open: &OpenLocation, file: &FoundFile) -> Result<Pa
         .map_err(|error| unreadable(open, file, &error.to_string()))
 }
 
-enum Tail {
+pub(crate) enum Tail {
     Parquet(u64),
     Encrypted,
     Other,
 }
 
-fn metadata_length(tail: &[u8]) -> Tail {
+pub(crate) fn metadata_length(tail: &[u8]) -> Tail {
     match tail.last_chunk::<TAIL>() {
         Some([a, b, c, d, magic @ ..]) if magic == MAGIC => Tail::Parquet(u32::from_le_bytes([*a, *b, *c, *d]).into()),
         Some([_, _, _, _, magic @ ..]) if magic == MAGIC_ENCRYPTED => Tail::Encrypted,
@@ -105,7 +105,7 @@ async fn no_footer(open: &OpenLocation, file: &FoundFile) -> FileError {
     }
     let length = file.bytes.min(MAGIC.len() as u64);
     match open.store.get_range(&file.object, 0..length).await {
-        Ok(head) if head == MAGIC => truncated(open, file, "it begins as Parquet and has no footer"),
+        Ok(head) if head == MAGIC.as_slice() => truncated(open, file, "it begins as Parquet and has no footer"),
         Ok(_) => FileError::NotParquet { file: open.shown(file) },
         Err(error) => FileError::of_store(open.shown(file), &error),
     }

@@ -1,0 +1,136 @@
+//! Tests of the part reader against the Parquet crate, its slow twin.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod round_trip;
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Schema};
+use arrow_select::take::take;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::properties::WriterProperties;
+
+use super::column::plain_type;
+use super::{Buffers, PartReader, ReadRange};
+use crate::FileError;
+
+/// A file in memory.
+pub(super) struct Memory(pub(super) Bytes);
+
+impl ReadRange for Memory {
+    fn shown(&self) -> &str {
+        "memory.parquet"
+    }
+
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), FileError> {
+        let start = usize::try_from(offset).unwrap();
+        let end = start.checked_add(into.len());
+        match end.and_then(|end| self.0.get(start..end)) {
+            Some(bytes) => into.copy_from_slice(bytes),
+            None => {
+                return Err(FileError::Changed {
+                    file: self.shown().to_owned(),
+                    expected: self.size(),
+                    found: self.size(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(file: &Bytes) -> Result<PartReader, FileError> {
+    PartReader::open(Arc::new(Memory(file.clone())))
+}
+
+/// A file whose row groups are the batches.
+fn write(batches: &[RecordBatch], properties: WriterProperties) -> Bytes {
+    let mut writer = ArrowWriter::try_new(Vec::new(), batches[0].schema(), Some(properties)).unwrap();
+    for batch in batches {
+        writer.write(batch).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.into_inner().unwrap().into()
+}
+
+/// Values of a dictionary array row by row; other arrays as they are.
+fn flattened(array: &ArrayRef) -> ArrayRef {
+    match array.as_any_dictionary_opt() {
+        Some(dictionary) => take(dictionary.values(), dictionary.keys(), None).unwrap(),
+        None => array.clone(),
+    }
+}
+
+/// What the Parquet crate reads, plain, by row group and column.
+fn expected(file: &Bytes) -> Result<Vec<Vec<ArrayRef>>, parquet::errors::ParquetError> {
+    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
+    let fields = metadata.schema().fields().iter();
+    let fields: Vec<_> = fields
+        .map(|field| {
+            let plain = plain_type(field.data_type()).clone();
+            Arc::new(field.as_ref().clone().with_data_type(plain))
+        })
+        .collect();
+    let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)?;
+    (0..metadata.metadata().num_row_groups())
+        .map(|row_group| {
+            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata.clone());
+            let reader = reader.with_row_groups(vec![row_group]).build()?;
+            let schema = metadata.schema().clone();
+            let batches = reader.collect::<Result<Vec<_>, _>>()?;
+            let batch = arrow_select::concat::concat_batches(&schema, &batches)?;
+            Ok(batch.columns().to_vec())
+        })
+        .collect()
+}
+
+/// Reads all and compares it with the Parquet crate; returns for each column the types and whether pages were decoded
+/// here, of the first row group.
+#[track_caller]
+fn check(file: &Bytes) -> Vec<(DataType, bool)> {
+    let expected = expected(file).unwrap();
+    let buffers = Buffers::default();
+    let reader = open(file).unwrap();
+    assert_eq!(reader.row_groups(), expected.len());
+    let mut told = Vec::new();
+    for (row_group, columns) in expected.iter().enumerate() {
+        for (column, expected) in columns.iter().enumerate() {
+            let name = reader.schema().field(column).name().clone();
+            let read = reader.read(row_group, column, &buffers);
+            let read = read.unwrap_or_else(|error| panic!("{name} of row group {row_group}: {error}"));
+            assert_eq!(&flattened(&read.array), expected, "{name} of row group {row_group}");
+            assert_eq!(
+                read.array.nulls().is_some(),
+                read.array.null_count() > 0,
+                "{name}: a null buffer where there are nulls, and there alone"
+            );
+            check_dictionary(&reader, row_group, column, &read.array);
+            if row_group == 0 {
+                told.push((read.array.data_type().clone(), read.by_pages));
+            }
+        }
+    }
+    drop(reader);
+    assert_eq!(buffers.lent_size(), 0, "all memory came back");
+    told
+}
+
+/// The dictionary alone is that of the whole.
+#[track_caller]
+fn check_dictionary(reader: &PartReader, row_group: usize, column: usize, array: &ArrayRef) {
+    let Some(values) = reader.dictionary(row_group, column, &Buffers::default()).unwrap() else {
+        return;
+    };
+    let dictionary = array.as_any_dictionary_opt().expect("all pages are dictionary-coded");
+    assert_eq!(&values, dictionary.values());
+}
