@@ -13,6 +13,7 @@ mod api;
 mod cli;
 mod crash;
 mod data;
+mod docs;
 mod funnel;
 mod harness;
 mod openapi;
