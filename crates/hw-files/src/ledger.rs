@@ -1,9 +1,14 @@
 //! Which files of the deployment's root something refers to.
 //!
 //! ```text
-//! announce ──▶ write ──▶ confirm (with the commit that refers to it) ──▶ release ──▶ swept
-//!     └───────── never confirmed within the grace period ─────────────────────────────▶ swept
+//! announce ──▶ write ──▶ confirm (with the commit that refers to it) ──▶ release
+//!     │                                                                     │ after the grace
+//!     └── never confirmed within the grace ──▶ condemn ◀────────────────────┘
+//!                                                 └──▶ delete ──▶ forget
 //! ```
+//!
+//! Each step of a sweep is recorded before the next, and may be repeated: a sweeper that is killed at any instant leaves
+//! files that the next one deletes, and never a reference to a file that is gone.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,23 +26,24 @@ pub trait Ledger: Send + Sync {
     /// Announces files that are about to be written for `owner`, a folder of the layout such as `jobs/ID`.
     ///
     /// # Errors
-    /// [`FileError::Ledger`] if the record was not made; then the files must not be written.
+    /// [`FileError::Swept`] if one of them was given out by [`Ledger::unreferenced`], and [`FileError::Ledger`]; then no
+    /// record was made and the files must not be written.
     async fn announce(&self, owner: &str, paths: &[String]) -> Result<(), FileError>;
 
     /// Confirms files that something refers to from now on.
     ///
     /// # Errors
-    /// [`FileError::Swept`] if one of them was given out by [`Ledger::unreferenced`] meanwhile, and
-    /// [`FileError::Ledger`]; then none is confirmed.
+    /// [`FileError::Swept`] if one of them was given out by [`Ledger::unreferenced`] meanwhile, or is not known, and
+    /// [`FileError::Ledger`]; then none is confirmed, and whoever wrote them writes them anew.
     async fn confirm(&self, paths: &[String]) -> Result<(), FileError>;
 
     /// At most `limit` files announced more than `grace` ago and never confirmed, or released since; oldest first.
     ///
-    /// A file given out here is condemned: it cannot be confirmed any more, so that it may be removed at leisure. It is
-    /// given out again until it is forgotten.
+    /// A file given out here is condemned, on record before this returns: it cannot be confirmed any more, so that it may
+    /// be removed at leisure. It is given out again until it is forgotten.
     ///
     /// # Errors
-    /// [`FileError::Ledger`] if the record cannot be read.
+    /// [`FileError::Ledger`] if the record cannot be read or changed; then none is condemned.
     async fn unreferenced(&self, grace: Duration, limit: u32) -> Result<Vec<String>, FileError>;
 
     /// Forgets files that are gone. Unknown ones are passed over.
@@ -95,8 +101,16 @@ impl MemoryLedger {
 impl Ledger for MemoryLedger {
     async fn announce(&self, _owner: &str, paths: &[String]) -> Result<(), FileError> {
         self.locked(|inner| {
+            let is_condemned = |path: &&String| inner.files.get(path.as_str()) == Some(&Standing::Condemned);
+            if let Some(path) = paths.iter().find(is_condemned) {
+                return Err(FileError::Swept { file: path.clone() });
+            }
             for path in paths {
-                inner.files.insert(path.clone(), Standing::Announced(inner.now));
+                let announced = Standing::Announced(inner.now);
+                let standing = inner.files.entry(path.clone()).or_insert(announced);
+                if *standing != Standing::Confirmed {
+                    *standing = announced;
+                }
             }
             Ok(())
         })

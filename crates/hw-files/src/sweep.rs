@@ -31,7 +31,9 @@ pub async fn sweep(files: &Files, grace: Duration) -> Result<Swept, FileError> {
     let mut swept = Swept::default();
     let mut failed = HashSet::new();
     loop {
-        let batch = files.ledger().unreferenced(grace, BATCH).await?;
+        // Those that stay are given out first again, and must not hide what comes after them.
+        let limit = BATCH.saturating_add(u32::try_from(failed.len()).unwrap_or(u32::MAX));
+        let batch = files.ledger().unreferenced(grace, limit).await?;
         let open: Vec<String> = batch.into_iter().filter(|path| !failed.contains(path)).collect();
         if open.is_empty() {
             break;

@@ -125,12 +125,17 @@ impl App {
             server_parts(&common, controller.clone(), &stop),
             facts(&common),
         )?);
+        let worker = Arc::new(parts::worker(&common, state.network_access().clone()));
         let mut deciding = JoinSet::new();
-        deciding.spawn(keep::session_alive(common.store.clone(), session, end.clone()));
+        deciding.spawn(keep::session_alive(
+            common.store.clone(),
+            session,
+            worker.clone(),
+            end.clone(),
+        ));
         let vital = deciding.spawn(controller.run(end.clone()));
         state.watch("controller", vital);
         let mut working = JoinSet::new();
-        let worker = parts::worker(&common, state.network_access().clone());
         let watched = {
             let rest = rest.clone();
             working.spawn(async move {

@@ -209,7 +209,10 @@ impl From<ChangeRefused> for Fault {
     fn from(refused: ChangeRefused) -> Self {
         match refused {
             ChangeRefused::NotFound(task) => ApiError::TaskNotFound { text: task.to_string() }.into(),
-            other @ (ChangeRefused::Late { .. } | ChangeRefused::Illegal { .. }) => ApiError::Moved {
+            other @ (ChangeRefused::Late { .. }
+            | ChangeRefused::FileSwept { .. }
+            | ChangeRefused::SessionOver { .. }
+            | ChangeRefused::Illegal { .. }) => ApiError::Moved {
                 message: other.to_string(),
             }
             .into(),

@@ -207,6 +207,13 @@ impl Checker {
             Ok(_) => self.report_was_taken(executor, change),
             Err(ChangeRefused::Late { .. }) => Ok(()),
             Err(ChangeRefused::NotFound(_)) => self.may_be_gone(task.job),
+            Err(ChangeRefused::SessionOver { worker, .. }) => {
+                let alive = self.is_alive(worker.0.trim_end_matches(":tasks"), self.clock.elapsed());
+                demand(!alive, "whoever lives may finish", || format!("{worker} was refused task {task}"))
+            }
+            Err(refused @ ChangeRefused::FileSwept { .. }) => {
+                Err(Violation::new("files that are referred to stay", refused.to_string()))
+            }
             Err(refused @ ChangeRefused::Illegal { .. }) => {
                 let detail = format!("under fence {fence}: {refused}");
                 Err(Violation::new("every transition is legal", detail))

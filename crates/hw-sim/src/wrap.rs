@@ -127,6 +127,10 @@ impl<A: Around> FileLedger for Wrapped<A> {
         self.pass(self.inner.unreferenced_files(grace_seconds, limit)).await
     }
 
+    async fn condemn_files(&self, grace_seconds: u64, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.pass(self.inner.condemn_files(grace_seconds, limit)).await
+    }
+
     async fn release_files(&self, paths: &[String]) -> Result<(), StoreError> {
         self.pass(self.inner.release_files(paths)).await
     }

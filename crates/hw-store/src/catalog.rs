@@ -53,25 +53,44 @@ pub trait CatalogStore {
 }
 
 /// Files of the deployment's root, announced before they are written and confirmed when something refers to them.
+///
+/// ```text
+///  announce ──▶ announced ──confirm──▶ confirmed ──release──▶ released ──confirm──▶ confirmed
+///                   └───── condemn, after the grace ─────┬───────┘
+///                                                    condemned ──forget──▶ unknown
+/// ```
+///
+/// Whoever sweeps condemns files first, then deletes them, then has them forgotten. A file that is condemned or unknown
+/// can not be confirmed any more, so no reference ever points at a file that a sweeper has deleted or will delete, though
+/// the sweeper be killed between two steps: what it condemned is given out again until it is forgotten.
 #[async_trait]
 pub trait FileLedger {
     /// Announces files that are about to be written for `owner`. One that is confirmed stays so.
     ///
     /// # Errors
-    /// [`StoreError`] if the store did not answer.
+    /// [`StoreError::FileSwept`] if one of them is condemned, and if the store did not answer; then none is announced.
     async fn announce_files(&self, owner: &str, paths: &[String]) -> Result<(), StoreError>;
 
     /// Confirms files that something refers to from now on.
     ///
     /// # Errors
-    /// [`StoreError`] if the store did not answer.
+    /// [`StoreError::FileSwept`] for the first one that is condemned or unknown, and if the store did not answer; then
+    /// none is confirmed.
     async fn confirm_files(&self, paths: &[String]) -> Result<(), StoreError>;
 
-    /// Files announced and never confirmed, or released, at least `grace_seconds` ago, oldest first.
+    /// Files announced and never confirmed, or released, at least `grace_seconds` ago, and condemned ones; oldest first.
+    /// Changes nothing: for looking only.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
     async fn unreferenced_files(&self, grace_seconds: u64, limit: u32) -> Result<Vec<String>, StoreError>;
+
+    /// Condemns the files that [`unreferenced_files`](Self::unreferenced_files) tells, and tells them, in one
+    /// transaction. One that was condemned before is told again, until it is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn condemn_files(&self, grace_seconds: u64, limit: u32) -> Result<Vec<String>, StoreError>;
 
     /// Marks confirmed files as referred to by nothing any more.
     ///

@@ -101,6 +101,8 @@ macro_rules! conformance {
                     jumps_of_the_wall_change_nothing,
                     tasks_of_an_ended_session_are_over_for_good,
                     tasks_of_a_session_whose_lease_is_over_are_over_too,
+                    a_worker_whose_session_is_over_claims_nothing,
+                    a_worker_whose_session_is_over_finishes_nothing,
                     settled_tasks_do_not_expire,
                 }
                 retries {
@@ -158,6 +160,12 @@ macro_rules! conformance {
                     files_announced_again_begin_anew,
                     unreferenced_files_come_oldest_first_and_limited,
                     forgotten_files_are_gone,
+                    only_files_beyond_their_grace_are_condemned,
+                    condemned_files_are_told_until_they_are_forgotten,
+                    condemned_files_come_back_in_no_way,
+                    what_the_ledger_does_not_know_is_not_confirmed,
+                    a_report_that_refers_to_a_swept_file_changes_nothing,
+                    an_end_that_refers_to_a_swept_file_changes_nothing,
                 }
                 sessions {
                     sessions_are_listed_oldest_first,

@@ -1,5 +1,7 @@
 //! What can go wrong with a store as a whole.
 
+use hw_job::WorkerId;
+
 /// The store did not do what it was asked, and nothing of the request took effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +34,12 @@ pub enum StoreError {
         /// What was asked.
         what: &'static str,
     },
+    /// A file counted as abandoned before anything referred to it; the caller writes it again.
+    #[error("the file `{0}` counted as abandoned and was swept before it was confirmed")]
+    FileSwept(String),
+    /// The lease of a worker's session is over; the worker begins a new session before it asks again.
+    #[error("the session of worker `{0}` is over")]
+    SessionOver(WorkerId),
     /// A rule of the trait was broken by the caller: our bug.
     #[error("the store refused a request that breaks its rules: {0}")]
     Misuse(String),
@@ -46,6 +54,8 @@ pub const ERROR_CODES: &[(&str, &str)] = &[
     ("HW-S005", "the store stayed busy"),
     ("HW-S006", "the store does not offer this"),
     ("HW-S007", "a request broke the store's rules"),
+    ("HW-S008", "a file was swept before it was confirmed"),
+    ("HW-S009", "the session of a worker is over"),
 ];
 
 impl StoreError {
@@ -59,6 +69,8 @@ impl StoreError {
             Self::Busy(_) => "HW-S005",
             Self::Unsupported { .. } => "HW-S006",
             Self::Misuse(_) => "HW-S007",
+            Self::FileSwept(_) => "HW-S008",
+            Self::SessionOver(_) => "HW-S009",
         }
     }
 
@@ -72,6 +84,8 @@ impl StoreError {
             Self::Busy(_) => "try again; another process may be holding the store",
             Self::Unsupported { .. } => "use a store that offers it",
             Self::Misuse(_) => "this is a bug of ours; please report it",
+            Self::FileSwept(_) => "try again; if it recurs, writing takes longer than abandoned files are kept",
+            Self::SessionOver(_) => "the worker begins a new session by itself; if it recurs, the host is too busy",
         }
     }
 }

@@ -410,7 +410,7 @@ pub trait JobStore {
     /// The store sets the version of a table that is put, its time, and its origin where it names none.
     ///
     /// # Errors
-    /// [`JobChangeError`]; then nothing changed.
+    /// [`JobChangeError`]; then nothing changed. [`StoreError::FileSwept`] inside if one of the files can not be confirmed.
     async fn end_job(&self, end: EndJob) -> Result<(), JobChangeError>;
 
     /// Notes that the job's end was asked for, with an event; no effect on a settled job or a second time. Returns the

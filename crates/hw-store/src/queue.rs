@@ -11,6 +11,10 @@
 //!    │  change_tasks(7) ────▶ refused: late; nothing changes       │
 //! ```
 //!
+//! A worker whose session's lease has run out may neither claim nor finish, though nobody has given the session up yet:
+//! whoever gives it up may be about to take the tasks away and to say that the process died. The worker begins its session
+//! anew, and then goes on.
+//!
 //! A fence is raised by one at each claim, and whenever a running task is taken from its worker (lost, preempted, or
 //! withdrawn with its job); a report under another fence than the newest is recorded as `late` and changes nothing.
 
@@ -25,7 +29,7 @@ use serde_json::Value;
 
 use crate::{StoreError, TaskRecord};
 pub(crate) use lane::{Candidate, Lane, choose, holds_any};
-pub(crate) use report::{Judgement, check_outcome, judge, outcome_of, takes_away};
+pub(crate) use report::{Judgement, Standing, check_outcome, judge, outcome_of, takes_away};
 
 /// What a worker is ready to take.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,6 +161,24 @@ pub enum ChangeRefused {
     /// There is no such task.
     #[error("there is no task {0}")]
     NotFound(TaskId),
+    /// A file that the outcome refers to can not be confirmed any more: the attempt brought nothing that lasts, and its
+    /// worker reports it as failed.
+    #[error("the file `{file}` of task {task} was swept before the task was reported")]
+    FileSwept {
+        /// Which task.
+        task: TaskId,
+        /// The first such file.
+        file: String,
+    },
+    /// The session of the worker that has the task is over: the worker begins a new one and reports again. Taking the task
+    /// away is not refused so.
+    #[error("task {task} cannot be finished: the session of worker `{worker}` is over")]
+    SessionOver {
+        /// Which task.
+        task: TaskId,
+        /// Who has it.
+        worker: WorkerId,
+    },
     /// The state does not allow it: a bug.
     #[error("task {task} is {} and cannot become {}", from.as_str(), to.as_str())]
     Illegal {
@@ -181,8 +203,12 @@ pub trait QueueStore {
     /// accelerators or counters) take no place in its window; those too large for its room do. Tasks of jobs whose end
     /// was asked for are not claimed. Possibly none.
     ///
+    /// A worker that never announced itself ([`SessionStore::put_worker`](crate::SessionStore::put_worker)) stands for
+    /// itself: only the leases of its tasks bind it.
+    ///
     /// # Errors
-    /// [`StoreError`] if the store did not answer; then nothing was claimed.
+    /// [`StoreError::SessionOver`] if the lease of the worker's session is over and something could be claimed, and if the
+    /// store did not answer; then nothing was claimed.
     ///
     /// Cancel-safe: a dropped future leaves either no lease or leases that expire by themselves.
     async fn claim_tasks(&self, claim: &Claim) -> Result<Vec<ClaimedTask>, StoreError>;

@@ -211,5 +211,6 @@ pub(crate) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
     let mut queries = queue::queries_with_plans();
     queries.extend(jobs::queries_with_plans());
     queries.extend(events::queries_with_plans());
+    queries.extend(files::queries_with_plans());
     queries
 }

@@ -42,27 +42,29 @@ pub struct StoreLedger(pub Arc<dyn Store>);
 #[async_trait]
 impl Ledger for StoreLedger {
     async fn announce(&self, owner: &str, paths: &[String]) -> Result<(), FileError> {
-        self.0.announce_files(owner, paths).await.map_err(unanswered)
+        self.0.announce_files(owner, paths).await.map_err(refused)
     }
 
     async fn confirm(&self, paths: &[String]) -> Result<(), FileError> {
-        self.0.confirm_files(paths).await.map_err(unanswered)
+        self.0.confirm_files(paths).await.map_err(refused)
     }
 
     async fn unreferenced(&self, grace: Duration, limit: u32) -> Result<Vec<String>, FileError> {
-        self.0
-            .unreferenced_files(grace.as_secs(), limit)
-            .await
-            .map_err(unanswered)
+        // The store counts whole seconds: a part of one is rounded up, so that no grace is cut short.
+        let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+        self.0.condemn_files(seconds, limit).await.map_err(refused)
     }
 
     async fn forget(&self, paths: &[String]) -> Result<(), FileError> {
-        self.0.forget_files(paths).await.map_err(unanswered)
+        self.0.forget_files(paths).await.map_err(refused)
     }
 }
 
-fn unanswered(error: StoreError) -> FileError {
-    FileError::Ledger {
-        detail: error.to_string(),
+fn refused(error: StoreError) -> FileError {
+    match error {
+        StoreError::FileSwept(file) => FileError::Swept { file },
+        other => FileError::Ledger {
+            detail: other.to_string(),
+        },
     }
 }

@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hw_job::{
-    AfterAttempt, Ending, ErrorClass, EventKind, EventSeq, Failure, RetryPolicy, SessionId, TaskId, WorkerId,
+    AfterAttempt, AttemptCounts, Ending, ErrorClass, EventKind, EventSeq, Failure, RetryPolicy, SessionId, TaskId,
+    WorkerId,
 };
 use hw_store::{
-    Claim, ClaimedTask, EventFilter, HeldTask, NextState, Slot, Store, StoreError, TaskChange, Verdict, WorkerRecord,
+    ChangeRefused, Claim, ClaimedTask, EventFilter, HeldTask, NewSession, NextState, Slot, Store, StoreError,
+    TaskChange, Verdict, WorkerRecord,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -33,13 +35,16 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a stopping worker waits for its tasks to stop.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
+/// How often a report is sent that is refused for a reason that can be mended.
+const SENT_MAX: u32 = 3;
+
 /// Most events read at a time while looking for cancelled jobs.
 const EVENTS_MAX: u32 = 1_000;
 
 /// What a worker is made of.
 pub struct WorkerOptions {
-    /// Its session.
-    pub session: SessionId,
+    /// Its session, which it begins anew if it was taken for dead.
+    pub session: NewSession,
     /// Tasks that it runs at a time.
     pub slots: u32,
     /// Only tasks of this session's jobs; `None` = of any job.
@@ -102,7 +107,7 @@ impl Worker {
             kinds.push((kind.to_owned(), format));
             runners.insert(kind.to_owned(), runner.clone());
         }
-        let id = WorkerId(format!("{}:tasks", options.session));
+        let id = WorkerId(format!("{}:tasks", options.session.id));
         Self {
             id,
             options,
@@ -142,10 +147,21 @@ impl Worker {
         Ok(())
     }
 
+    /// Begins the worker's session anew and announces the worker again, after its process was taken for dead. What it has
+    /// is kept as far as nobody has taken it away.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    pub async fn revive(&self) -> Result<(), StoreError> {
+        let store = &self.options.store;
+        store.start_session(self.options.session.clone()).await?;
+        store.put_worker(self.record()).await
+    }
+
     fn record(&self) -> WorkerRecord {
         WorkerRecord {
             id: self.id.clone(),
-            session: self.options.session.clone(),
+            session: self.options.session.id.clone(),
             slots: self.options.slots,
             labels: self.options.labels.clone(),
             draining: false,
@@ -169,6 +185,7 @@ impl Worker {
                     self.start(pool, task);
                 }
             }
+            Err(StoreError::SessionOver(_)) => pool.look = self.begin_anew().await,
             Err(error) => {
                 // The next wake-up or the next look asks again.
                 pool.look = false;
@@ -245,11 +262,7 @@ impl Worker {
     fn change(&self, ended: Ended) -> TaskChange {
         let Ended { task, ending, files } = ended;
         let counts = task.counts.and(&ending);
-        let next = match self.options.retry.after(counts, &ending, chance()) {
-            AfterAttempt::Settled(state) => NextState::Settled(state),
-            AfterAttempt::Ready => NextState::Ready,
-            AfterAttempt::RetryAfter(pause) => NextState::RetryAfter(pause),
-        };
+        let next = self.next_state(counts, &ending);
         TaskChange {
             task: task.id,
             fence: task.fence,
@@ -260,18 +273,85 @@ impl Worker {
         }
     }
 
-    /// A report that the store cannot take is dropped: the lease runs out and the task is tried again.
-    async fn send(&self, changes: Vec<TaskChange>) {
-        if changes.is_empty() {
-            return;
+    fn next_state(&self, counts: AttemptCounts, ending: &Ending) -> NextState {
+        match self.options.retry.after(counts, ending, chance()) {
+            AfterAttempt::Settled(state) => NextState::Settled(state),
+            AfterAttempt::Ready => NextState::Ready,
+            AfterAttempt::RetryAfter(pause) => NextState::RetryAfter(pause),
         }
-        match self.options.store.change_tasks(changes).await {
-            Ok(answers) => {
-                for refused in answers.into_iter().filter_map(Result::err) {
-                    tracing::debug!(%refused, "a report changed nothing");
-                }
+    }
+
+    /// Revives the session; whether it did.
+    async fn begin_anew(&self) -> bool {
+        tracing::warn!("this process was taken for dead; it starts a new session");
+        let revived = self.revive().await;
+        if let Err(error) = &revived {
+            tracing::warn!(%error, "the session could not be started anew");
+        }
+        revived.is_ok()
+    }
+
+    /// Sends reports; those that are refused for a reason that can be mended are mended and sent again, a few times.
+    async fn send(&self, mut changes: Vec<TaskChange>) {
+        for _ in 0..SENT_MAX {
+            if changes.is_empty() {
+                return;
             }
-            Err(error) => tracing::warn!(%error, "the end of some attempts could not be reported"),
+            changes = self.send_once(changes).await;
+        }
+        tracing::warn!(
+            reports = changes.len(),
+            "the end of some attempts was refused again and again"
+        );
+    }
+
+    /// A report that the store cannot take is dropped: the lease runs out and the task is tried again. Returns what is to
+    /// be sent again.
+    async fn send_once(&self, changes: Vec<TaskChange>) -> Vec<TaskChange> {
+        let answers = match self.options.store.change_tasks(changes.clone()).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                tracing::warn!(%error, "the end of some attempts could not be reported");
+                return Vec::new();
+            }
+        };
+        let mut again = Vec::new();
+        let mut is_over = false;
+        for (change, answer) in changes.into_iter().zip(answers) {
+            match answer {
+                Ok(_) => {}
+                Err(ChangeRefused::SessionOver { .. }) => {
+                    is_over = true;
+                    again.push(change);
+                }
+                Err(ChangeRefused::FileSwept { file, .. }) => again.push(self.without_files(change, &file).await),
+                Err(refused) => tracing::debug!(%refused, "a report changed nothing"),
+            }
+        }
+        if is_over && !self.begin_anew().await {
+            return Vec::new();
+        }
+        again
+    }
+
+    /// What is reported of an attempt whose files were swept before it could be told of: it failed, and the task writes
+    /// them anew in its next attempt. The files are removed, as some may have been written after the sweep.
+    async fn without_files(&self, change: TaskChange, swept: &str) -> TaskChange {
+        for file in &change.files {
+            if let Err(error) = self.options.documents.files().remove(file).await {
+                tracing::debug!(%error, file, "a file that nothing refers to was not removed");
+            }
+        }
+        let ending = Ending::Failed(written_too_slowly(swept));
+        // The counts of the report hold the success, which counts nothing.
+        let counts = change.counts.and(&ending);
+        let next = self.next_state(counts, &ending);
+        TaskChange {
+            ending,
+            counts,
+            next,
+            files: Vec::new(),
+            ..change
         }
     }
 
@@ -412,6 +492,12 @@ fn cancel(pool: &Pool, task: TaskId) {
     if let Some(held) = pool.held.get(&task) {
         held.cancel.cancel();
     }
+}
+
+fn written_too_slowly(file: &str) -> Failure {
+    let message = format!("the file `{file}` was swept before it was confirmed");
+    Failure::new(ErrorClass::Platform, "HW-T021", message)
+        .help("it is written again; if it recurs, writing is too slow")
 }
 
 fn unknown_kind(task: &ClaimedTask) -> Failure {

@@ -62,10 +62,11 @@ impl Controller {
         step: &mut Step,
     ) -> Result<(), StoreError> {
         let flush = !merge.changes.is_empty();
-        let mut files = merge.files;
-        if let JobEnding::Succeeded { result, .. } = &ending {
-            files.extend(path_of(result));
-        }
+        let result = match &ending {
+            JobEnding::Succeeded { result, .. } => path_of(result),
+            _ => None,
+        };
+        let files = merge.files.into_iter().chain(result.clone()).collect();
         let end = EndJob {
             job,
             ending,
@@ -81,6 +82,10 @@ impl Controller {
             Err(JobChangeError::Store(StoreError::Misuse(reason))) => {
                 self.store().end_job(failed_end(job, refused_by_store(&reason))).await
             }
+            // What the tasks brought cannot be written anew here.
+            Err(JobChangeError::Store(StoreError::FileSwept(file))) if Some(&file) != result.as_ref() => {
+                self.store().end_job(failed_end(job, file_swept(&file))).await
+            }
             other => other,
         };
         match ended {
@@ -88,6 +93,11 @@ impl Controller {
                 self.abandon(job);
                 step.ended += 1;
                 self.ended.send_modify(|count| *count += 1);
+                Ok(())
+            }
+            Err(JobChangeError::Store(StoreError::FileSwept(file))) => {
+                tracing::info!(%job, file, "the result was written too slowly; it is merged and written anew");
+                self.look_anew(job);
                 Ok(())
             }
             Err(JobChangeError::Store(error)) => Err(error),
@@ -130,6 +140,11 @@ pub(crate) fn failure_of(task: &TaskRecord) -> Failure {
 fn table_moved(name: &TableName, expected: TableVersion, found: TableVersion) -> Failure {
     let message = format!("table `{name}` changed while the job ran: it read version {expected}, now there is {found}");
     Failure::new(ErrorClass::Input, "HW-J018", message).help("run it again on the table as it is now")
+}
+
+fn file_swept(file: &str) -> Failure {
+    let message = format!("the file `{file}` that a task brought was swept before the job ended");
+    Failure::new(ErrorClass::Platform, "HW-T021", message).help("run it again")
 }
 
 /// What the store will never take is not tried again.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hw_files::{Files, sweep};
 use hw_store::{NewSession, Retention, SessionStore as _, SqliteStore, Store};
+use hw_worker::Worker;
 use tokio_util::sync::CancellationToken;
 
 /// Pause between two rounds of removing what is over.
@@ -13,8 +14,14 @@ const ROUND: Duration = Duration::from_secs(600);
 /// Files that were announced so long ago and never confirmed belong to nobody.
 const GRACE: Duration = Duration::from_secs(3600);
 
-/// Renews the session until `end` fires. A session that was given up meanwhile (the host slept) is begun anew.
-pub(super) async fn session_alive(store: Arc<SqliteStore>, session: NewSession, end: CancellationToken) {
+/// Renews the session until `end` fires. A session that was given up meanwhile (the host slept) is begun anew, and its
+/// worker, which was forgotten with it, announced again.
+pub(super) async fn session_alive(
+    store: Arc<SqliteStore>,
+    session: NewSession,
+    worker: Arc<Worker>,
+    end: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(session.lease / 3);
     loop {
         tokio::select! {
@@ -25,7 +32,7 @@ pub(super) async fn session_alive(store: Arc<SqliteStore>, session: NewSession, 
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!("this process was taken for dead; it starts a new session");
-                if let Err(error) = store.start_session(session.clone()).await {
+                if let Err(error) = worker.revive().await {
                     tracing::warn!(%error, "the session could not be started anew");
                 }
             }

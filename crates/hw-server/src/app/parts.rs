@@ -178,7 +178,7 @@ pub(super) fn worker(common: &Common, access: Access) -> Worker {
         AppRole::Worker { slots, labels } => (slots.unwrap_or(default_slots), labels.clone(), None),
     };
     Worker::new(WorkerOptions {
-        session: common.session.clone(),
+        session: new_session(common),
         slots,
         owner,
         lease: config.worker.lease.0,

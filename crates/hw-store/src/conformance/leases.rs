@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use hw_job::{Fence, TaskState};
+use hw_job::{Ending, Fence, TaskState};
 
-use super::{LEASE, Setting, done, ending, job_id, result, session, short, task_id, worker};
-use crate::{ClaimedTask, HeldTask, Verdict};
+use super::{
+    LEASE, Setting, change, claim_of, done, ending, job_id, lost, new_session, result, session, short, success,
+    task_id, worker,
+};
+use crate::{ChangeRefused, ClaimedTask, HeldTask, NextState, StoreError, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -145,6 +148,68 @@ pub(crate) async fn tasks_of_a_session_whose_lease_is_over_are_over_too(s: &Sett
     assert_eq!(expired(s).await, "1/0");
     assert!(s.store.renew_session(&session("s1"), LEASE).await.unwrap());
     assert_eq!(expired(s).await, "");
+}
+
+pub(crate) async fn a_worker_whose_session_is_over_claims_nothing(s: &Setting) {
+    s.join("s1").await;
+    let claim = claim_of("s1", 1);
+    s.clock.pass(LEASE);
+    s.clock.jump(-3600);
+    assert_eq!(
+        s.store.claim_tasks(&claim).await,
+        Ok(Vec::new()),
+        "there is nothing to refuse"
+    );
+    s.submit_tasks(1, 1).await;
+    let before = (s.task(1, 0).await, s.last().await);
+    assert_eq!(
+        s.store.claim_tasks(&claim).await,
+        Err(StoreError::SessionOver(worker("s1")))
+    );
+    assert_eq!((s.task(1, 0).await, s.last().await), before);
+    assert!(s.store.claim_tasks(&claim_of("s1", 0)).await.unwrap().is_empty());
+    s.store.renew_session(&session("s1"), LEASE).await.unwrap();
+    assert_eq!(s.claim("s1", 1).await.len(), 1);
+}
+
+pub(crate) async fn a_worker_whose_session_is_over_finishes_nothing(s: &Setting) {
+    s.join("s1").await;
+    s.submit_tasks(1, 2).await;
+    let claimed = s.claim("s1", 2).await;
+    s.clock.pass(LEASE);
+    assert_eq!(
+        beat(s, "s1", &[held(&claimed[0])]).await,
+        [Verdict::Keep],
+        "its task is kept"
+    );
+    let before = (s.job(1).await.tasks, s.last().await);
+    let own = [
+        (success(), TaskState::Succeeded),
+        (Ending::Cancelled, TaskState::Cancelled),
+        (Ending::TimedOut, TaskState::TimedOut),
+    ];
+    for (how, to) in own {
+        let report = change(claimed[0].id, claimed[0].fence, how, NextState::Settled(to));
+        let refused = ChangeRefused::SessionOver {
+            task: claimed[0].id,
+            worker: worker("s1"),
+        };
+        assert_eq!(s.change(report).await, Err(refused));
+    }
+    assert_eq!((s.job(1).await.tasks, s.last().await), before);
+
+    let taken = change(claimed[1].id, claimed[1].fence, lost(), NextState::Ready);
+    assert_eq!(s.change(taken).await, Ok(TaskState::Ready), "others may take it away");
+    s.store.start_session(new_session("s1")).await.unwrap();
+    assert_eq!(s.change(done(&claimed[0])).await, Ok(TaskState::Succeeded));
+    s.change(done(&claimed[1])).await.unwrap_err();
+    s.clock.pass(LEASE);
+    let repeated = s.change(done(&claimed[0])).await;
+    assert_eq!(
+        repeated,
+        Ok(TaskState::Succeeded),
+        "what took effect is not asked again"
+    );
 }
 
 pub(crate) async fn settled_tasks_do_not_expire(s: &Setting) {

@@ -34,6 +34,8 @@ fn file(path: &str) -> StoredDocument {
 
 /// A job with a task, both of whose documents are files; it has ended.
 async fn ended_job(s: &Setting) {
+    let files = ["outcome".to_owned(), "result".to_owned()];
+    s.store.announce_files("jobs/1", &files).await.unwrap();
     s.submit_tasks(1, 1).await;
     let claimed = s.claim_one("w").await;
     let report = TaskChange {

@@ -54,11 +54,16 @@ impl CatalogStore for MemoryStore {
 impl FileLedger for MemoryStore {
     async fn announce_files(&self, _owner: &str, paths: &[String]) -> Result<(), StoreError> {
         self.write(|state, _, now| {
-            for path in paths {
-                let confirmed = |entry: &FileEntry| entry.state == FileState::Confirmed;
-                if !state.files.get(path).is_some_and(confirmed) {
-                    state.note_file(path, FileState::Announced, now);
-                }
+            let state_of = |path: &String| state.files.get(path).map(|entry| entry.state);
+            if let Some(path) = paths.iter().find(|path| state_of(path) == Some(FileState::Condemned)) {
+                return Err(StoreError::FileSwept(path.clone()));
+            }
+            let open: Vec<_> = paths
+                .iter()
+                .filter(|path| state_of(path) != Some(FileState::Confirmed))
+                .collect();
+            for path in open {
+                state.note_file(path, FileState::Announced, now);
             }
             Ok(())
         })
@@ -66,24 +71,28 @@ impl FileLedger for MemoryStore {
 
     async fn confirm_files(&self, paths: &[String]) -> Result<(), StoreError> {
         self.write(|state, _, now| {
+            if let Some(path) = state.swept_file(paths) {
+                return Err(StoreError::FileSwept(path.clone()));
+            }
             state.confirm_files(paths, now);
             Ok(())
         })
     }
 
     async fn unreferenced_files(&self, grace_seconds: u64, limit: u32) -> Result<Vec<String>, StoreError> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(self.read(|state, now| {
-            let mut old: Vec<(Elapsed, &String)> = state
-                .files
-                .iter()
-                .filter(|(_, entry)| entry.state != FileState::Confirmed)
-                .filter(|(_, entry)| now.elapsed.since(entry.since).as_secs() >= grace_seconds)
-                .map(|(path, entry)| (entry.since, path))
-                .collect();
-            old.sort_unstable();
-            old.into_iter().take(limit).map(|(_, path)| path.clone()).collect()
-        }))
+        Ok(self.read(|state, now| state.unreferenced_files(grace_seconds, limit, now)))
+    }
+
+    async fn condemn_files(&self, grace_seconds: u64, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.write(|state, _, now| {
+            let condemned = state.unreferenced_files(grace_seconds, limit, now);
+            for path in &condemned {
+                if let Some(entry) = state.files.get_mut(path) {
+                    entry.state = FileState::Condemned;
+                }
+            }
+            Ok(condemned)
+        })
     }
 
     async fn release_files(&self, paths: &[String]) -> Result<(), StoreError> {
@@ -104,6 +113,27 @@ impl FileLedger for MemoryStore {
 }
 
 impl State {
+    /// The first of the files that can not be confirmed.
+    pub(super) fn swept_file<'p>(&self, paths: &'p [String]) -> Option<&'p String> {
+        paths.iter().find(|path| {
+            let entry = self.files.get(path.as_str());
+            entry.is_none_or(|entry| entry.state == FileState::Condemned)
+        })
+    }
+
+    fn unreferenced_files(&self, grace_seconds: u64, limit: u32, now: Now) -> Vec<String> {
+        let is_due = |entry: &FileEntry| match entry.state {
+            FileState::Announced | FileState::Released => now.elapsed.since(entry.since).as_secs() >= grace_seconds,
+            FileState::Condemned => true,
+            FileState::Confirmed => false,
+        };
+        let due = self.files.iter().filter(|(_, entry)| is_due(entry));
+        let mut due: Vec<(Elapsed, &String)> = due.map(|(path, entry)| (entry.since, path)).collect();
+        due.sort_unstable();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        due.into_iter().take(limit).map(|(_, path)| path.clone()).collect()
+    }
+
     pub(super) fn confirm_files(&mut self, paths: &[String], now: Now) {
         for path in paths {
             self.note_file(path, FileState::Confirmed, now);

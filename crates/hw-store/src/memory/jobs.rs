@@ -142,6 +142,9 @@ impl JobStore for MemoryStore {
                 .map(|name| (name.clone(), state.name_state(name)))
                 .collect();
             let planned = plan_changes(names, &end.changes, end.job, now.wall)?;
+            if let Some(path) = state.swept_file(&end.files) {
+                return Err(StoreError::FileSwept(path.clone()).into());
+            }
             state.change_catalog(end.job, &end.changes, planned, journal);
             state.confirm_files(&end.files, now);
             state.withdraw_tasks(end.job, now);
@@ -221,10 +224,10 @@ impl State {
         self.job_number_last += 1;
         self.job_numbers.insert(job.id, self.job_number_last);
         let (id, tasks) = (job.id, job.tasks.clone());
+        let delay = job.not_before.map(|due| due.after).filter(|delay| !delay.is_zero());
         let entry = JobEntry {
             record: new_record(job, now),
             created: now.elapsed,
-        let delay = job.not_before.map(|due| due.after).filter(|delay| !delay.is_zero());
             ended: None,
             tasks: Vec::new(),
             dependents: std::collections::BTreeMap::new(),
@@ -315,11 +318,11 @@ fn new_record(job: NewJob, now: Now) -> JobRecord {
         attempts: 0,
         priority: job.priority,
         timeout: job.timeout,
+        not_before: job.not_before,
+        deadline: job.deadline,
         tags: job.tags,
         parent: job.parent,
         lifetime: job.lifetime,
-        not_before: job.not_before,
-        deadline: job.deadline,
         owner: Some(job.owner),
         fingerprint: job.fingerprint,
         created_at: now.wall,

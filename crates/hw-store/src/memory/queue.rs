@@ -9,7 +9,7 @@ use super::state::{AttemptEntry, Place, State, TaskEntry};
 use super::{MemoryStore, Now};
 use crate::journal::Journal;
 use crate::limits::QUEUE_WINDOW;
-use crate::queue::{Candidate, Judgement, check_outcome, choose, holds_any, judge, takes_away};
+use crate::queue::{Candidate, Judgement, Standing, check_outcome, choose, holds_any, judge, takes_away};
 use crate::{
     AttemptRecord, ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, StoreError, TaskChange,
     TaskChanged, TaskRecord, Verdict,
@@ -19,6 +19,9 @@ use crate::{
 impl QueueStore for MemoryStore {
     async fn claim_tasks(&self, claim: &Claim) -> Result<Vec<ClaimedTask>, StoreError> {
         self.write(|state, journal, now| {
+            if claim.slot.tasks > 0 && !state.queue.is_empty() && state.is_silent(&claim.worker, now) {
+                return Err(StoreError::SessionOver(claim.worker.clone()));
+            }
             let window = state.window(claim);
             let chosen = choose(window, &claim.slot);
             Ok(chosen
@@ -185,13 +188,22 @@ impl State {
 
     fn report(&mut self, change: TaskChange, journal: &mut Journal, now: Now) -> Result<TaskChanged, ChangeRefused> {
         let id = change.task;
+        let swept = self.swept_file(&change.files).cloned();
+        let worker = self.task(id).and_then(|task| task.record.worker.clone());
+        let silent = worker.filter(|worker| self.is_silent(worker, now));
         let task = self.task_mut(id).ok_or(ChangeRefused::NotFound(id))?;
-        let (state, fence) = (task.record.state, task.record.fence);
-        let attempt = task.attempt_under(change.fence).map(|attempt| attempt.record.state);
-        match judge(&change, state, fence, attempt) {
-            Judgement::Apply(to) => Ok(self.apply(change, to, journal, now)),
-            Judgement::Repeated => Ok(TaskChanged { state }),
-            Judgement::Refused { why, mark_late } => {
+        let state = task.record.state;
+        let standing = Standing {
+            state,
+            fence: task.record.fence,
+            attempt: task.attempt_under(change.fence).map(|attempt| attempt.record.state),
+            silent,
+        };
+        match (judge(&change, standing), swept) {
+            (Judgement::Apply(_), Some(file)) => Err(ChangeRefused::FileSwept { task: id, file }),
+            (Judgement::Apply(to), None) => Ok(self.apply(change, to, journal, now)),
+            (Judgement::Repeated, _) => Ok(TaskChanged { state }),
+            (Judgement::Refused { why, mark_late }, _) => {
                 if let Some(attempt) = task.attempt_under(change.fence).filter(|_| mark_late) {
                     attempt.record.state = AttemptState::Late;
                     journal.task_late(id, attempt.record.id.number);
@@ -255,10 +267,16 @@ impl State {
 
     /// Whether the lease of a running task is over, or that of its worker's session.
     fn is_over(&self, task: &TaskEntry, now: Now) -> bool {
-        let worker = task.record.worker.as_ref().and_then(|worker| self.workers.get(worker));
-        let session = worker.and_then(|worker| self.sessions.get(&worker.session));
+        let worker = task.record.worker.as_ref();
         task.record.lease_until.is_none_or(|until| until <= now.elapsed)
-            || session.is_some_and(|session| session.lease_until <= now.elapsed)
+            || worker.is_some_and(|worker| self.is_silent(worker, now))
+    }
+
+    /// Whether the lease of the worker's session is over.
+    fn is_silent(&self, worker: &WorkerId, now: Now) -> bool {
+        let worker = self.workers.get(worker);
+        let session = worker.and_then(|worker| self.sessions.get(&worker.session));
+        session.is_some_and(|session| session.lease_until <= now.elapsed)
     }
 }
 

@@ -92,6 +92,8 @@ pub(super) enum FileState {
     Announced,
     Confirmed,
     Released,
+    /// Given to a sweeper: never to be confirmed again.
+    Condemned,
 }
 
 pub(super) struct SessionEntry {
@@ -151,8 +153,6 @@ impl State {
         }
     }
 
-    /// Makes a task ready and gives it a place in the queue, after all that its flow has there.
-    pub(super) fn make_ready(&mut self, id: TaskId, journal: &mut Journal) {
     /// Adds tasks to a job that must not start yet: all of them wait.
     pub(super) fn add_delayed_tasks(&mut self, job: JobId, tasks: Vec<TaskSpec>, delay: Duration, now: Now) {
         let Some(number) = self.job_numbers.get(&job).copied() else {
@@ -171,6 +171,8 @@ impl State {
         }
     }
 
+    /// Makes a task ready and gives it a place in the queue, after all that its flow has there.
+    pub(super) fn make_ready(&mut self, id: TaskId, journal: &mut Journal) {
         self.move_task(id, TaskState::Ready);
         journal.task_ready(id.job);
         let Some((priority, flow)) = self.queued_as(id) else {

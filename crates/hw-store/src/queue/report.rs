@@ -1,6 +1,6 @@
 //! What a report on an attempt does: takes effect, repeats one that did, or is refused.
 
-use hw_job::{AttemptState, Ending, Fence, StoredDocument, TaskState};
+use hw_job::{AttemptState, Ending, Fence, StoredDocument, TaskState, WorkerId};
 
 use super::{ChangeRefused, NextState, TaskChange};
 use crate::StoreError;
@@ -21,11 +21,36 @@ pub(crate) enum Judgement {
     },
 }
 
-/// Judges a report on a task that is in `state` under `fence`; `attempt` is the state of the attempt that the report
-/// is about, if it ever existed.
-pub(crate) fn judge(change: &TaskChange, state: TaskState, fence: Fence, attempt: Option<AttemptState>) -> Judgement {
+/// How a task stands that is reported on.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) state: TaskState,
+    pub(crate) fence: Fence,
+    /// State of the attempt that the report is about, if it ever existed.
+    pub(crate) attempt: Option<AttemptState>,
+    /// Who has the task, if the lease of its session is over.
+    pub(crate) silent: Option<WorkerId>,
+}
+
+/// Judges a report on a task that stands so.
+pub(crate) fn judge(change: &TaskChange, standing: Standing) -> Judgement {
+    let Standing {
+        state,
+        fence,
+        attempt,
+        silent,
+    } = standing;
     if change.fence == fence && state == TaskState::Running {
-        return judge_current(change);
+        return match silent {
+            Some(worker) if !takes_away(&change.ending) => Judgement::Refused {
+                why: ChangeRefused::SessionOver {
+                    task: change.task,
+                    worker,
+                },
+                mark_late: false,
+            },
+            _ => judge_current(change),
+        };
     }
     if change.fence == fence && attempt == Some(change.ending.attempt_state()) {
         return Judgement::Repeated;

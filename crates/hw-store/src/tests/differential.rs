@@ -28,7 +28,7 @@ const JOBS: u64 = 12;
 #[test]
 fn both_stores_answer_alike() {
     let mut seen = BTreeSet::new();
-    for seed in 0..12 {
+    for seed in 0..16 {
         seen.extend(run(seed));
     }
     // The calls must be such that everything happens.
@@ -213,7 +213,7 @@ impl Twin {
             },
             ..claim_of(&name, 1)
         };
-        let claimed = both!(self, claim_tasks(&claim)).unwrap();
+        let claimed = both!(self, claim_tasks(&claim)).unwrap_or_default();
         self.claimed
             .extend(claimed.into_iter().map(|task| (task.id, task.fence, name.clone())));
     }
@@ -250,7 +250,7 @@ impl Twin {
             _ => NextState::Settled(TaskState::ALL[usize::try_from(self.below(13)).unwrap()]),
         };
         let files = if self.chance(0.2) {
-            vec![self.name("file", 5)]
+            vec![self.name("result", 40)]
         } else {
             Vec::new()
         };
@@ -263,6 +263,10 @@ impl Twin {
     async fn report(&mut self) {
         let count = 1 + self.below(4);
         let changes: Vec<TaskChange> = (0..count).filter_map(|_| self.change()).collect();
+        if self.chance(0.8) {
+            let files: Vec<String> = changes.iter().flat_map(|change| change.files.clone()).collect();
+            let _ = both!(self, announce_files("owner", &files));
+        }
         let _ = both!(self, change_tasks(changes.clone()));
     }
 
@@ -324,7 +328,10 @@ impl Twin {
                 CatalogChange::Drop { name, version }
             });
         }
-        end.files = vec![self.name("file", 5)];
+        end.files = vec![self.name("result", 40)];
+        if self.chance(0.8) {
+            let _ = both!(self, announce_files("owner", &end.files));
+        }
         let _ = both!(self, end_job(end.clone()));
     }
 
@@ -383,6 +390,12 @@ impl Twin {
         let paths = [self.name("file", 5), self.name("file", 5)];
         match self.below(6) {
             0..=1 => drop(both!(self, announce_files("owner", &paths))),
+            5 => {
+                let condemned = both!(self, condemn_files(5, 3)).unwrap();
+                if self.chance(0.8) {
+                    let _ = both!(self, forget_files(&condemned));
+                }
+            }
             2 => drop(both!(self, confirm_files(&paths))),
             3 => drop(both!(self, release_files(&paths))),
             _ => drop(both!(self, forget_files(&paths))),

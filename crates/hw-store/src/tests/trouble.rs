@@ -273,6 +273,11 @@ fn queries_use_their_indices() {
             any task to claim
             SCAN task USING COVERING INDEX task_queue_of_job
 
+            worker whose session is over
+            SEARCH w USING PRIMARY KEY (id=?)
+            SEARCH s USING INDEX sqlite_autoindex_session_1 (id=?)
+            SCAN task EXISTS USING COVERING INDEX task_queue_of_job
+
             lanes with tasks
             CO-ROUTINE open
             SETUP
@@ -333,6 +338,9 @@ fn queries_use_their_indices() {
             SEARCH t USING INTEGER PRIMARY KEY (rowid=?)
             SEARCH j USING INTEGER PRIMARY KEY (rowid=?)
             SEARCH a USING PRIMARY KEY (task=?) LEFT-JOIN
+            CORRELATED SCALAR SUBQUERY 1
+            SEARCH w USING PRIMARY KEY (id=?)
+            SEARCH s USING INDEX sqlite_autoindex_session_1 (id=?)
 
             one job
             SEARCH j USING INDEX sqlite_autoindex_job_1 (id=?)
@@ -419,6 +427,14 @@ fn queries_use_their_indices() {
             SCAN CONSTANT ROW
             SCALAR SUBQUERY 1
             SCAN sqlite_sequence
+
+            unreferenced files
+            SCAN file USING INDEX file_unreferenced
+
+            files to be confirmed
+            SCAN c VIRTUAL TABLE INDEX 1:
+            SEARCH f USING INDEX sqlite_autoindex_file_1 (path=?) LEFT-JOIN
+            USE TEMP B-TREE FOR ORDER BY
 
         "#]]
         .assert_eq(&shown);

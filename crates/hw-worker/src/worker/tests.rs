@@ -32,6 +32,15 @@ impl TaskRunner for Obedient {
                 Ok(Outcome::default())
             }
             "large" => Ok(Outcome::of(json!("x".repeat(100_000)))),
+            "slow" => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Ok(Outcome::default())
+            }
+            // The first attempt writes so slowly that its file is swept meanwhile.
+            "swept" if task.attempt == 1 => Ok(Outcome {
+                files: vec!["jobs/j/swept".to_owned()],
+                ..Outcome::default()
+            }),
             _ => Ok(Outcome::of(json!({"attempt": task.attempt}))),
         }
     }
@@ -43,6 +52,7 @@ struct Fixture {
     session: SessionId,
     stop: CancellationToken,
     worker: tokio::task::JoinHandle<()>,
+    revived: Arc<Worker>,
     _folder: tempfile::TempDir,
 }
 
@@ -51,14 +61,14 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
         let session = SessionId("s1".into());
-        store.start_session(new_session(&session)).await.unwrap();
+        store.start_session(new_session(&session, SESSION_LEASE)).await.unwrap();
         let stores = FileStores::new([], StoreLimits::default());
         let root = Location::of_path(folder.path(), None).unwrap().into_folder();
         let ids = Arc::new(uuid::Uuid::now_v7);
         let files = Files::new(stores.open(&root).unwrap(), Arc::new(StoreLedger(store.clone())), ids);
         let documents = Arc::new(FileDocuments::new(Arc::new(files)));
-        let worker = Worker::new(WorkerOptions {
-            session: session.clone(),
+        let worker = Arc::new(Worker::new(WorkerOptions {
+            session: new_session(&session, SESSION_LEASE),
             slots,
             owner: None,
             lease: Duration::from_secs(15),
@@ -67,9 +77,10 @@ impl Fixture {
             runners: vec![Arc::new(Obedient)],
             store: store.clone(),
             documents: documents.clone(),
-        });
+        }));
         let stop = CancellationToken::new();
         let stopping = stop.clone();
+        let revived = worker.clone();
         let worker = tokio::spawn(async move { worker.run(stopping).await.unwrap() });
         Self {
             store,
@@ -77,6 +88,7 @@ impl Fixture {
             session,
             stop,
             worker,
+            revived,
             _folder: folder,
         }
     }
@@ -133,7 +145,9 @@ impl Fixture {
     }
 }
 
-fn new_session(id: &SessionId) -> NewSession {
+const SESSION_LEASE: Duration = Duration::from_secs(60);
+
+fn new_session(id: &SessionId, lease: Duration) -> NewSession {
     NewSession {
         id: id.clone(),
         role: "cli".into(),
@@ -141,7 +155,7 @@ fn new_session(id: &SessionId) -> NewSession {
         pid: 1,
         process_start: "0".into(),
         version: "0".into(),
-        lease: Duration::from_secs(60),
+        lease,
     }
 }
 
@@ -233,4 +247,71 @@ async fn a_stopping_worker_hands_its_tasks_back() {
     let tasks = fixture.store.load_tasks(job).await.unwrap();
     assert_eq!(tasks[0].state, TaskState::Ready);
     assert_eq!(tasks[0].counts.lost, 1);
+}
+
+impl Fixture {
+    /// The session's lease runs out, and nobody has noticed yet.
+    async fn silence(&self) {
+        assert!(self.store.renew_session(&self.session, Duration::ZERO).await.unwrap());
+        assert!(self.store.list_sessions().await.unwrap()[0].expired);
+    }
+
+    async fn is_well(&self) {
+        assert!(!self.store.list_sessions().await.unwrap()[0].expired);
+        assert_eq!(self.store.list_workers().await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_whose_session_ran_out_begins_anew_and_claims() {
+    let fixture = Fixture::start(1).await;
+    let first = fixture.submit(&["work"]).await;
+    fixture.wait(first, settled).await;
+    fixture.silence().await;
+    let next = fixture.submit(&["work"]).await;
+    fixture.wait(next, settled).await;
+    fixture.is_well().await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_session_ran_out_begins_anew_and_reports() {
+    let fixture = Fixture::start(2).await;
+    let job = fixture.submit(&["slow", "slow"]).await;
+    let running = |tasks: &[TaskRecord]| tasks.iter().all(|task| task.state == TaskState::Running);
+    fixture.wait(job, running).await;
+    fixture.silence().await;
+    let tasks = fixture.wait(job, settled).await;
+    for task in tasks {
+        assert_eq!((task.state, task.attempts), (TaskState::Succeeded, 1));
+    }
+    fixture.is_well().await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_given_up_comes_back_with_its_worker() {
+    let fixture = Fixture::start(1).await;
+    let first = fixture.submit(&["work"]).await;
+    fixture.wait(first, settled).await;
+    fixture.store.end_session(&fixture.session).await.unwrap();
+    assert!(fixture.store.list_workers().await.unwrap().is_empty());
+    fixture.revived.revive().await.unwrap();
+    fixture.is_well().await;
+}
+
+#[tokio::test]
+async fn files_that_were_swept_are_written_by_another_attempt() {
+    let fixture = Fixture::start(1).await;
+    let job = fixture.submit(&["swept"]).await;
+    let tasks = fixture.wait(job, |tasks| tasks[0].state == TaskState::RetryWait).await;
+    let failure = tasks[0].failure.clone().unwrap();
+    assert_eq!(
+        (failure.class, failure.code.as_str()),
+        (ErrorClass::Platform, "HW-T021")
+    );
+    assert_eq!(tasks[0].counts.lost, 1);
+    let pause = fixture.store.wake_due_tasks(1).await.unwrap().unwrap();
+    tokio::time::sleep(pause).await;
+    fixture.store.wake_due_tasks(1).await.unwrap();
+    let tasks = fixture.wait(job, settled).await;
+    assert_eq!((tasks[0].state, tasks[0].attempts), (TaskState::Succeeded, 2));
 }

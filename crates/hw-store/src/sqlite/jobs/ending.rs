@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use hw_job::{JobEnding, TaskState};
 
 use super::super::catalog::{PartTexts, change_catalog, name_states};
-use super::super::files::confirm_files;
+use super::super::files::{confirm_files, refuse_swept};
 use super::super::to_json;
 use super::super::writer::{Batch, Change, sql};
 use super::record::task_key;
@@ -42,6 +42,7 @@ impl Change for End {
         let names = name_states(batch, &end.changes).await?;
         let planned = plan_changes(names, &end.changes, end.job, batch.now.wall)?;
 
+        refuse_swept(batch, &end.files).await?;
         change_catalog(batch, end.job, planned, &self.parts).await?;
         confirm_files(batch, &end.files).await?;
         withdraw_tasks(batch, head).await?;

@@ -24,6 +24,9 @@ impl Change for Take {
     type Refusal = StoreError;
 
     async fn make(&self, batch: &mut Batch<'_>) -> Result<Vec<ClaimedTask>, StoreError> {
+        if self.is_silent(batch).await? {
+            return Err(StoreError::SessionOver(self.0.worker.clone()));
+        }
         let chosen = self.choose(batch).await?;
         if chosen.is_empty() {
             return Ok(Vec::new());
@@ -60,6 +63,12 @@ struct Chosen {
 }
 
 impl Take {
+    /// Whether the lease of the worker's session is over, and there is something that it could claim.
+    async fn is_silent(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
+        let look = sql(SILENT).bind(self.0.worker.0.clone()).bind(batch.now.elapsed);
+        Ok(batch.row(look).await?.is_some())
+    }
+
     /// The tasks to take, in the order in which they are taken.
     async fn choose(&self, batch: &mut Batch<'_>) -> Result<Vec<i64>, StoreError> {
         // Without parts to prefer, the choice seldom goes beyond the first tasks: they are looked at by themselves.
@@ -167,6 +176,9 @@ impl Take {
         Ok(())
     }
 }
+
+pub(super) const SILENT: &str = "SELECT 1 FROM worker w JOIN session s ON s.id = w.session
+     WHERE w.id = ?1 AND s.lease_until <= ?2 AND EXISTS (SELECT 1 FROM task WHERE queued = 1)";
 
 /// The lanes with ready tasks: one step of the index for each, however many tasks stand in them.
 pub(super) const OPEN_LANES: &str = "WITH RECURSIVE open (lane) AS (

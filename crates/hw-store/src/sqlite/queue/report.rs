@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use hw_job::{AttemptState, Ending, Failure, Fence, TaskId, TaskState};
+use hw_job::{AttemptState, Ending, Failure, Fence, TaskId, TaskState, WorkerId};
 use sqlx::sqlite::SqliteRow;
 
-use super::super::files::confirm_files;
+use super::super::files::{confirm_files, swept_files};
 use super::super::jobs::{Heads, task_key};
 use super::super::row::Reader;
 use super::super::writer::{Batch, Change, sql};
 use super::super::{stored, to_json};
 use super::ready::{Freed, make_ready};
 use super::until;
-use crate::queue::{Judgement, judge, outcome_of, takes_away};
+use crate::queue::{Judgement, Standing, judge, outcome_of, takes_away};
 use crate::{ChangeRefused, NextState, StoreError, TaskChange, TaskChanged};
 
 pub(super) struct Report(pub(super) Vec<TaskChange>);
@@ -46,6 +46,8 @@ struct Seen {
     /// Tasks that wait for one that succeeds now.
     waiting: BTreeMap<i64, Vec<i64>>,
     open: BTreeMap<i64, Waiting>,
+    /// Files of the reports that can not be confirmed.
+    swept: BTreeSet<String>,
 }
 
 struct SeenTask {
@@ -55,6 +57,8 @@ struct SeenTask {
     fence: Fence,
     attempts: u32,
     flow: String,
+    /// Who has it, if the lease of its session is over.
+    silent: Option<WorkerId>,
 }
 
 struct SeenAttempt {
@@ -89,14 +93,20 @@ impl Seen {
             attempts: BTreeMap::new(),
             waiting: BTreeMap::new(),
             open: BTreeMap::new(),
+            swept: BTreeSet::new(),
         };
         seen.load_tasks(batch, &asked).await?;
         seen.load_waiting(batch, &succeeding).await?;
+        let files: Vec<String> = changes.iter().flat_map(|change| change.files.iter().cloned()).collect();
+        seen.swept = swept_files(batch, &files).await?.into_iter().collect();
         Ok(seen)
     }
 
     async fn load_tasks(&mut self, batch: &mut Batch<'_>, asked: &[(i64, i64)]) -> Result<(), StoreError> {
-        for row in batch.rows(sql(LOOK).bind(to_json(asked)?)).await? {
+        for row in batch
+            .rows(sql(LOOK).bind(to_json(asked)?).bind(batch.now.elapsed))
+            .await?
+        {
             self.take(&row)?;
         }
         Ok(())
@@ -113,6 +123,7 @@ impl Seen {
             fence: Fence(row.number("fence")?),
             attempts: row.number("attempts")?,
             flow: row.text("flow")?,
+            silent: row.value::<Option<String>>("silent")?.map(WorkerId),
         };
         self.tasks.insert(id, task);
         if row.value::<Option<i64>>("attempt")?.is_some() {
@@ -198,13 +209,17 @@ impl Effects {
             return Ok(Err(ChangeRefused::NotFound(id)));
         };
         let attempt = seen.attempts.get_mut(&(id, change.fence));
-        match judge(
-            change,
-            task.state,
-            task.fence,
-            attempt.as_ref().map(|attempt| attempt.state),
-        ) {
+        let standing = Standing {
+            state: task.state,
+            fence: task.fence,
+            attempt: attempt.as_ref().map(|attempt| attempt.state),
+            silent: task.silent.clone(),
+        };
+        match judge(change, standing) {
             Judgement::Apply(to) => {
+                if let Some(file) = change.files.iter().find(|file| seen.swept.contains(*file)).cloned() {
+                    return Ok(Err(ChangeRefused::FileSwept { task: id, file }));
+                }
                 self.apply(batch, heads, seen, change, to)?;
                 Ok(Ok(TaskChanged { state: to }))
             }
@@ -326,7 +341,9 @@ impl Effects {
 
 pub(super) const LOOK: &str =
     "SELECT t.task, t.job, t.task & 4294967295 AS idx, j.id AS job_id, t.state, t.fence, t.attempts, t.flow,
-                           c.value ->> 1 AS asked, a.number AS attempt, a.state AS attempt_state
+                           c.value ->> 1 AS asked, a.number AS attempt, a.state AS attempt_state,
+                           (SELECT w.id FROM worker w JOIN session s ON s.id = w.session
+                            WHERE w.id = t.worker AND s.lease_until <= ?2) AS silent
                     FROM json_each(?1) c JOIN task t ON t.task = c.value ->> 0 JOIN job j ON j.number = t.job
                     LEFT JOIN attempt a ON a.task = t.task AND a.fence = c.value ->> 1";
 
