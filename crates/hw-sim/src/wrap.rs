@@ -11,9 +11,10 @@ use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::{Event, EventSeq, JobId, JobState, NewEvent, Progress, SessionId, TaskId, WorkerId};
 use hw_store::{
     AddTasks, AttemptRecord, CatalogStore, ChangeRefused, Claim, ClaimedTask, EndJob, EventFilter, EventStore,
-    FileLedger, HeldTask, JobChangeError, JobFilter, JobRecord, JobStore, NewJob, NewSession, Page, PageRequest,
-    QueueStore, Retention, SessionRecord, SessionStore, Store, StoreError, Submission, SubmitError, TableUse,
-    TaskChange, TaskChanged, TaskRecord, TokenRecord, Verdict, WorkerRecord,
+    FileLedger, Heard, HeldTask, JobChangeError, JobFilter, JobRecord, JobStore, ListenFrom, ListenerRecord,
+    ListenerStore, NewJob, NewSession, Page, PageRequest, QueueStore, Retention, SessionRecord, SessionStore, Store,
+    StoreError, Submission, SubmitError, TableUse, TaskChange, TaskChanged, TaskRecord, TokenRecord, Verdict,
+    WorkerRecord,
 };
 use tokio::sync::watch;
 
@@ -161,6 +162,29 @@ impl<A: Around> EventStore for Wrapped<A> {
 
     fn wakes(&self) -> watch::Receiver<EventSeq> {
         self.inner.wakes()
+    }
+}
+
+#[async_trait]
+impl<A: Around> ListenerStore for Wrapped<A> {
+    async fn register_listener(&self, name: &str, from: ListenFrom) -> Result<ListenerRecord, StoreError> {
+        self.pass(self.inner.register_listener(name, from)).await
+    }
+
+    async fn hear_events(&self, name: &str, limit: u32, filter: &EventFilter) -> Result<Option<Heard>, StoreError> {
+        self.pass(self.inner.hear_events(name, limit, filter)).await
+    }
+
+    async fn advance_listener(&self, name: &str, to: EventSeq) -> Result<bool, StoreError> {
+        self.pass(self.inner.advance_listener(name, to)).await
+    }
+
+    async fn list_listeners(&self) -> Result<Vec<ListenerRecord>, StoreError> {
+        self.pass(self.inner.list_listeners()).await
+    }
+
+    async fn drop_listener(&self, name: &str) -> Result<bool, StoreError> {
+        self.pass(self.inner.drop_listener(name)).await
     }
 }
 

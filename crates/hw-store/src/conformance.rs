@@ -13,6 +13,7 @@ pub(crate) mod fences;
 pub(crate) mod files;
 mod invariants;
 pub(crate) mod leases;
+pub(crate) mod listeners;
 pub(crate) mod lists;
 pub(crate) mod retention;
 pub(crate) mod retries;
@@ -22,9 +23,9 @@ pub(crate) mod submission;
 
 pub(crate) use invariants::{all_events, check_invariants};
 pub(crate) use setting::{
-    LEASE, ManualClock, Setting, UNFINISHED_MAX, after, block_on, change, claim_of, delayed, done, due, ending, job_id, keyed, lost,
-    new_job, new_session, new_worker, of_flow, part, result, session, short, spec, success, table, table_name, task_id,
-    worker,
+    LEASE, ManualClock, Setting, UNFINISHED_MAX, after, block_on, change, claim_of, delayed, done, due, ending, job_id,
+    keyed, lost, new_job, new_session, new_worker, of_flow, part, result, session, short, spec, success, table,
+    table_name, task_id, worker,
 };
 
 /// Makes a module of tests out of every case, for one backend.
@@ -187,6 +188,18 @@ macro_rules! conformance {
                     filters_leave_out_the_others,
                     a_limit_counts_what_passes_the_filter,
                     commits_wake_the_readers,
+                }
+                listeners {
+                    a_listener_goes_on_where_it_stopped,
+                    a_listener_begins_where_it_is_told_and_only_once,
+                    a_cursor_moves_forward_only_and_not_beyond_the_log,
+                    what_does_not_pass_the_filter_is_read_all_the_same,
+                    listeners_are_listed_and_dropped,
+                    odd_names_and_reads_of_nothing_are_refused,
+                    events_wait_for_the_slowest_listener,
+                    events_that_waited_too_long_go_and_the_listener_is_told,
+                    a_listener_that_is_behind_holds_nothing_back,
+                    whoever_has_read_what_went_missed_nothing,
                 }
                 lists {
                     jobs_are_listed_newest_first_in_pages,

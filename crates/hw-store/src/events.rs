@@ -1,10 +1,14 @@
 //! The event log: append-only, numbered in the order in which readers see it.
 
+mod listener;
+
 use async_trait::async_trait;
 use hw_job::{Event, EventKind, EventSeq, JobId, NewEvent};
 use tokio::sync::watch;
 
 use crate::StoreError;
+pub use listener::{Heard, ListenFrom, ListenerRecord, Missed};
+pub(crate) use listener::{Place, check_cursor, check_limit, check_name};
 
 /// Which events a reader wants; an empty filter passes all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,4 +61,44 @@ pub trait EventStore {
     /// Told the highest number known, after commits of this process at once, after those of others within 200 ms.
     /// A wake-up may be early, doubled or lost: read from your own cursor.
     fn wakes(&self) -> watch::Receiver<EventSeq>;
+}
+
+/// Readers of the log that the store knows by name: rules, mirrors of the log, whatever must go on where it stopped.
+///
+/// A listener reads, deals with what it read, and moves its cursor: killed in between, it reads the same again. Two
+/// processes may read for the same listener; then each event may be dealt with by both.
+#[async_trait]
+pub trait ListenerStore {
+    /// Registers a listener of this name, 1 to 255 bytes without control characters. One that is there already stays as it
+    /// is, wherever it was to begin.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer, the name will not do, or it is to begin after an event that is still to
+    /// come ([`StoreError::Misuse`]).
+    async fn register_listener(&self, name: &str, from: ListenFrom) -> Result<ListenerRecord, StoreError>;
+
+    /// Up to `limit` events after the listener's cursor that pass the filter, and what it missed; `None` if there is no
+    /// such listener. The cursor stays where it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer, or the limit is zero ([`StoreError::Misuse`]).
+    async fn hear_events(&self, name: &str, limit: u32, filter: &EventFilter) -> Result<Option<Heard>, StoreError>;
+
+    /// Moves the listener's cursor to this event, never back; `false` if there is no such listener.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer, or the event is still to come ([`StoreError::Misuse`]).
+    async fn advance_listener(&self, name: &str, to: EventSeq) -> Result<bool, StoreError>;
+
+    /// All listeners by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn list_listeners(&self) -> Result<Vec<ListenerRecord>, StoreError>;
+
+    /// Removes a listener; whether it was there. Events wait for it no longer.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn drop_listener(&self, name: &str) -> Result<bool, StoreError>;
 }

@@ -31,12 +31,14 @@ mod tests;
 pub use catalog::{CatalogStore, FileLedger, TableUse};
 pub use clock::{SystemClock, host_boot_id};
 pub use error::{ERROR_CODES, StoreError};
-pub use events::{EventFilter, EventStore};
+pub use events::{EventFilter, EventStore, Heard, ListenFrom, ListenerRecord, ListenerStore, Missed};
 pub use jobs::{
     AddTasks, AttemptRecord, EndJob, IdempotencyKey, JobChangeError, JobFilter, JobRecord, JobStore, NewJob, Page,
     PageRequest, Submission, SubmitError, TaskRecord,
 };
-pub use limits::{DOCUMENT_DEPTH_MAX, GROUP_COMMIT_MAX, PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX};
+pub use limits::{
+    DOCUMENT_DEPTH_MAX, GROUP_COMMIT_MAX, LISTENER_WAIT_MAX, PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX,
+};
 pub use memory::MemoryStore;
 pub use queue::{
     ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, Slot, TaskChange, TaskChanged, Verdict,
@@ -51,7 +53,9 @@ use async_trait::async_trait;
 
 /// Everything that the system remembers. See the parts for what each promises.
 #[async_trait]
-pub trait Store: CatalogStore + EventStore + FileLedger + JobStore + QueueStore + SessionStore + Send + Sync {
+pub trait Store:
+    CatalogStore + EventStore + FileLedger + JobStore + ListenerStore + QueueStore + SessionStore + Send + Sync
+{
     /// Name of the implementation, for `doctor` and logs: `memory`, `sqlite`, `postgres`.
     fn backend(&self) -> &'static str;
 
@@ -62,7 +66,8 @@ pub trait Store: CatalogStore + EventStore + FileLedger + JobStore + QueueStore 
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Removes what is older than the limits say, at most a bounded number of rows of each noun per call; returns how
-    /// many rows went. Settled jobs only; events only up to the slowest durable listener.
+    /// many rows went. Settled jobs only. Events that a durable listener has not read wait for it up to
+    /// [`LISTENER_WAIT_MAX`] beyond their age, unless it is behind anyway.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer; what was removed stays removed.
@@ -82,7 +87,7 @@ pub struct Retention {
     pub jobs: Duration,
     /// The result of a settled job.
     pub results: Duration,
-    /// An event.
+    /// An event, as far as no durable listener waits for it.
     pub events: Duration,
 }
 

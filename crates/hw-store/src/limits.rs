@@ -23,6 +23,9 @@ pub(crate) const PRUNED_RESULTS_MAX: usize = 100;
 /// Events that one call of `prune` removes.
 pub(crate) const PRUNED_EVENTS_MAX: usize = 10_000;
 
+/// How long events wait, beyond their age, for a durable listener that has not read them. Then they go, and it is behind.
+pub const LISTENER_WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Superseded versions of tables whose parts one call of `prune` removes.
 pub(crate) const PRUNED_VERSIONS_MAX: usize = 100;
 

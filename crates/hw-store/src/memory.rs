@@ -3,6 +3,7 @@
 mod catalog;
 mod events;
 mod jobs;
+mod listeners;
 mod queue;
 mod retention;
 mod sessions;

@@ -12,6 +12,7 @@ mod events;
 mod fault;
 mod files;
 mod jobs;
+mod listeners;
 mod migrations;
 mod open;
 mod queue;
@@ -211,6 +212,7 @@ pub(crate) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
     let mut queries = queue::queries_with_plans();
     queries.extend(jobs::queries_with_plans());
     queries.extend(events::queries_with_plans());
+    queries.extend(listeners::queries_with_plans());
     queries.extend(files::queries_with_plans());
     queries
 }

@@ -30,10 +30,7 @@ impl EventStore for MemoryStore {
     }
 
     async fn oldest_event(&self) -> Result<EventSeq, StoreError> {
-        Ok(self.read(|state, _| {
-            let oldest = state.events.first_key_value().map(|(seq, _)| *seq);
-            EventSeq(oldest.unwrap_or(state.event_last + 1))
-        }))
+        Ok(self.read(|state, _| state.oldest_event()))
     }
 
     async fn append_events(&self, events: Vec<NewEvent>) -> Result<EventSeq, StoreError> {

@@ -7,9 +7,11 @@ use hw_catalog::{TableName, TableVersion};
 use hw_job::StoredDocument;
 
 use super::Now;
-use super::state::{JobEntry, State};
+use super::state::{EventEntry, JobEntry, State};
 use crate::Retention;
-use crate::limits::{PRUNED_EVENTS_MAX, PRUNED_JOBS_MAX, PRUNED_RESULTS_MAX, PRUNED_TASKS_MAX, PRUNED_VERSIONS_MAX};
+use crate::limits::{
+    LISTENER_WAIT_MAX, PRUNED_EVENTS_MAX, PRUNED_JOBS_MAX, PRUNED_RESULTS_MAX, PRUNED_TASKS_MAX, PRUNED_VERSIONS_MAX,
+};
 
 impl State {
     /// Removes a bounded number of what is older than the limits; returns how many rows went.
@@ -56,8 +58,12 @@ impl State {
     }
 
     fn prune_events(&mut self, keep: Duration, now: Now) -> u64 {
-        let entries = self.events.iter();
-        let old = entries.take_while(|(_, entry)| now.elapsed.since(entry.at) >= keep);
+        let slowest = self.slowest_listener();
+        let is_over = |(seq, entry): &(&u64, &EventEntry)| {
+            let age = now.elapsed.since(entry.at);
+            age >= keep && (**seq <= slowest.0 || age >= keep.saturating_add(LISTENER_WAIT_MAX))
+        };
+        let old = self.events.iter().take_while(is_over);
         let old: Vec<u64> = old.map(|(seq, _)| *seq).take(PRUNED_EVENTS_MAX).collect();
         for seq in &old {
             self.events.remove(seq);

@@ -7,6 +7,7 @@ use hw_catalog::{Part, Table, TableName, TableVersion};
 use hw_job::{Elapsed, Event, EventSeq, Fence, JobId, NewEvent, SessionId, TaskId, TaskSpec, TaskState, WorkerId};
 
 use super::Now;
+use super::listeners::ListenerEntry;
 use crate::jobs::move_counted;
 use crate::journal::Journal;
 use crate::queue::Lane;
@@ -34,6 +35,7 @@ pub(super) struct State {
     pub(super) running: BTreeSet<(u64, u32)>,
     pub(super) events: BTreeMap<u64, EventEntry>,
     pub(super) event_last: u64,
+    pub(super) listeners: BTreeMap<String, ListenerEntry>,
     pub(super) tables: BTreeMap<TableName, TableEntry>,
     pub(super) parts: BTreeMap<(TableName, TableVersion), Vec<Part>>,
     pub(super) files: BTreeMap<String, FileEntry>,

@@ -131,7 +131,7 @@ fn read_seq(row: Option<&SqliteRow>) -> Result<EventSeq, StoreError> {
     Reader::new(row, "the event log").number("seq").map(EventSeq)
 }
 
-fn read_event(row: &SqliteRow) -> Result<Event, StoreError> {
+pub(super) fn read_event(row: &SqliteRow) -> Result<Event, StoreError> {
     let seq = Reader::new(row, "the event log").number("seq")?;
     let row = Reader::new(row, format_args!("event {seq}"));
     let job: Option<String> = row.value("job")?;

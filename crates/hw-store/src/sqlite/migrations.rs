@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "work",
         sql: include_str!("migrations/0002_work.sql"),
     },
+    Migration {
+        version: 3,
+        name: "listeners",
+        sql: include_str!("migrations/0003_listeners.sql"),
+    },
 ];
 
 /// The version that [`migrate`] brings a store to.

@@ -7,10 +7,13 @@ use async_trait::async_trait;
 use super::clock::{mark_clock, micros};
 use super::files::release_files;
 use super::jobs::{outcome_files, task_key};
+use super::listeners::SLOWEST;
 use super::row::Reader;
 use super::writer::{Batch, Change, sql};
 use super::{stored, to_json};
-use crate::limits::{PRUNED_EVENTS_MAX, PRUNED_JOBS_MAX, PRUNED_RESULTS_MAX, PRUNED_TASKS_MAX, PRUNED_VERSIONS_MAX};
+use crate::limits::{
+    LISTENER_WAIT_MAX, PRUNED_EVENTS_MAX, PRUNED_JOBS_MAX, PRUNED_RESULTS_MAX, PRUNED_TASKS_MAX, PRUNED_VERSIONS_MAX,
+};
 use crate::{Retention, StoreError};
 
 pub(super) struct Prune(pub(super) Retention);
@@ -83,10 +86,17 @@ async fn prune_jobs(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreE
     Ok(gone)
 }
 
-/// Oldest first: events lie in the order of their times.
+/// Oldest first: events lie in the order of their times. What a listener has not read waits for it for a while.
 async fn prune_events(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
-    let drop = "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?2) AND elapsed <= ?1";
-    let drop = sql(drop).bind(before(batch, keep)).bind(stored(PRUNED_EVENTS_MAX));
+    let slowest = batch.row(sql(SLOWEST)).await?;
+    let slowest: i64 = slowest.map_or(Ok(i64::MAX), |row| Reader::new(&row, "the listeners").value("cursor"))?;
+    let drop = "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?2)
+                AND elapsed <= ?1 AND (seq <= ?3 OR elapsed <= ?4)";
+    let drop = sql(drop)
+        .bind(before(batch, keep))
+        .bind(stored(PRUNED_EVENTS_MAX))
+        .bind(slowest)
+        .bind(before(batch, keep.saturating_add(LISTENER_WAIT_MAX)));
     let gone = batch.write(drop).await?;
     if gone > 0 {
         mark_clock(batch).await?;

@@ -18,8 +18,8 @@ use serde_json::json;
 use super::{in_memory, on_sqlite};
 use crate::conformance::*;
 use crate::{
-    AddTasks, Claim, EventFilter, HeldTask, IdempotencyKey, JobFilter, NewJob, NextState, PageRequest, Retention, Role,
-    Slot, TaskChange, TokenRecord,
+    AddTasks, Claim, EventFilter, HeldTask, IdempotencyKey, JobFilter, ListenFrom, NewJob, NextState, PageRequest,
+    Retention, Role, Slot, TaskChange, TokenRecord,
 };
 
 const STEPS: usize = 250;
@@ -116,7 +116,7 @@ impl Twin {
     }
 
     async fn step(&mut self) {
-        match self.below(30) {
+        match self.below(32) {
             0..=4 => self.submit().await,
             5..=9 => self.claim().await,
             10..=14 => self.report().await,
@@ -125,9 +125,10 @@ impl Twin {
             19 => self.end_job().await,
             20 => self.add_tasks().await,
             21 => self.touch_job().await,
-            22 => self.sessions().await,
+            22 | 31 => self.sessions().await,
             23 => self.files().await,
             24 => self.tokens_and_events().await,
+            30 => self.listeners().await,
             25 => self.catalog().await,
             26 => self.prune().await,
             27 => self.requeue().await,
@@ -428,6 +429,37 @@ impl Twin {
         }
     }
 
+    async fn listeners(&mut self) {
+        let name = self.name("listener", 3);
+        let seq = EventSeq(self.below(60));
+        match self.below(6) {
+            0 => drop(both!(self, register_listener(&name, ListenFrom::Oldest))),
+            1 => drop(both!(self, register_listener(&name, ListenFrom::After(seq)))),
+            2 => drop(both!(self, drop_listener(&name))),
+            3 => drop(both!(self, advance_listener(&name, seq))),
+            _ => {
+                let filter = EventFilter {
+                    kinds: if self.chance(0.5) {
+                        vec![EventKind::TaskStarted]
+                    } else {
+                        Vec::new()
+                    },
+                    job: if self.chance(0.2) {
+                        Some(job_id(self.below(JOBS)))
+                    } else {
+                        None
+                    },
+                    subject: None,
+                };
+                let limit = u32::try_from(self.below(20)).unwrap();
+                let heard = both!(self, hear_events(&name, limit, &filter));
+                if let Ok(Some(heard)) = heard {
+                    let _ = both!(self, advance_listener(&name, heard.upto));
+                }
+            }
+        }
+    }
+
     async fn catalog(&mut self) {
         let name = TableName::in_main(&self.name("t", 3)).unwrap();
         let _ = both!(self, touch_tables(std::slice::from_ref(&name)));
@@ -502,6 +534,7 @@ impl Twin {
         let _ = both!(self, oldest_event());
         let _ = both!(self, list_tables());
         let _ = both!(self, list_sessions());
+        let _ = both!(self, list_listeners());
         let _ = both!(self, list_workers());
         let _ = both!(self, list_tokens());
         let _ = both!(self, unreferenced_files(0, 1000));

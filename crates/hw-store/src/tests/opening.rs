@@ -72,7 +72,7 @@ fn a_newer_store_is_refused_untouched() {
         let (_folder, path) = closed_store().await;
         run_raw(&path, "PRAGMA user_version = 99").await;
         let before = fs::read(&path).unwrap();
-        let known = 2;
+        let known = 3;
         assert_eq!(refused(&path).await, StoreError::Newer { found: 99, known });
         assert_eq!(fs::read(&path).unwrap(), before);
     });

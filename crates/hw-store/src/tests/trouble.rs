@@ -428,6 +428,26 @@ fn queries_use_their_indices() {
             SCALAR SUBQUERY 1
             SCAN sqlite_sequence
 
+            events for a listener
+            SEARCH l USING PRIMARY KEY (name=?)
+            SEARCH e USING INTEGER PRIMARY KEY (rowid>?) LEFT-JOIN
+            LIST SUBQUERY 4
+            SCAN json_each VIRTUAL TABLE INDEX 1:
+            CREATE BLOOM FILTER
+            SCALAR SUBQUERY 1
+            SEARCH event
+            SCALAR SUBQUERY 2
+            SCAN sqlite_sequence
+            SCALAR SUBQUERY 3
+            SCAN sqlite_sequence
+
+            slowest listener
+            SCAN CONSTANT ROW
+            SCALAR SUBQUERY 2
+            SEARCH listener USING COVERING INDEX listener_by_cursor (cursor>?)
+            SCALAR SUBQUERY 1
+            SEARCH event
+
             unreferenced files
             SCAN file USING INDEX file_unreferenced
 
