@@ -96,7 +96,7 @@ impl PartReader {
     /// # Errors
     /// [`FileError::Unreadable`] for a schema that makes no sense.
     pub fn with_metadata(source: Arc<dyn ReadRange>, metadata: Arc<ParquetMetaData>) -> Result<Self, FileError> {
-        let reader = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new());
+        let reader = library::guarded(|| ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()));
         let reader = reader.map_err(|error| footer::unreadable(source.as_ref(), &error.to_string()))?;
         let schema = reader.schema().clone();
         let leaves = column::leaves(&schema, metadata.file_metadata().schema_descr());
@@ -263,12 +263,9 @@ impl Inner {
     /// Where a chunk stands in the file.
     fn chunk_range(&self, chunk: &ColumnChunkMetaData) -> Decoded<Range<u64>> {
         let data = chunk.data_page_offset();
-        // Some writers put a zero where there is no dictionary.
-        let start = chunk
-            .dictionary_page_offset()
-            .filter(|offset| *offset > 0)
-            .unwrap_or(data)
-            .min(data);
+        // Some writers put a zero where there is no dictionary, or no data.
+        let offsets = [chunk.dictionary_page_offset().unwrap_or(0), data];
+        let start = offsets.into_iter().filter(|offset| *offset > 0).min().unwrap_or(data);
         let start = u64::try_from(start).ok();
         let size = u64::try_from(chunk.compressed_size()).ok();
         let range = start
@@ -303,11 +300,18 @@ fn shape(leaf: &Leaf, chunk: &ColumnChunkMetaData, rows: usize) -> Decoded<Shape
     if chunk.file_path().is_some() {
         return Err(Cause::NotHere);
     }
+    if usize::try_from(chunk.num_values()).ok() != Some(rows) {
+        let found = chunk.num_values();
+        return damaged(format!(
+            "the footer gives it {found} values, and the row group {rows} rows"
+        ));
+    }
     Ok(Shape {
         rows,
         unfolded: usize::try_from(chunk.uncompressed_size()).unwrap_or(0),
         codec: Codec::of(chunk.compression()).ok_or(Cause::NotHere)?,
         nullable: leaf.nullable,
+        short_text_bytes_max: i32::MAX as usize,
     })
 }
 

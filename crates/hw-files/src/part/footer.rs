@@ -2,6 +2,7 @@
 
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use super::library::guarded;
 use super::source::ReadRange;
 use crate::FileError;
 use crate::footer::{FOOTER_BYTES_MIN, FOOTER_FIRST_REQUEST, FOOTER_MAGIC, FOOTER_TAIL, Tail, metadata_length};
@@ -30,8 +31,8 @@ pub(super) fn metadata(source: &dyn ReadRange) -> Result<ParquetMetaData, FileEr
     };
     let end = tail.len() - FOOTER_TAIL;
     let start = end.saturating_sub(usize::try_from(length).unwrap_or(end));
-    ParquetMetaDataReader::decode_metadata(tail.get(start..end).unwrap_or_default())
-        .map_err(|error| unreadable(source, &error.to_string()))
+    let metadata = tail.get(start..end).unwrap_or_default();
+    guarded(|| ParquetMetaDataReader::decode_metadata(metadata)).map_err(|error| unreadable(source, &error.to_string()))
 }
 
 /// The last bytes of the file.

@@ -17,23 +17,25 @@ use super::cause::{Cause, Decoded, damaged};
 use super::column::plain_type;
 use crate::FileError;
 
+/// Calls the crate, which is not written for damaged bytes everywhere: a panic of it counts as damage.
+pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let outcome = catch_unwind(AssertUnwindSafe(call));
+    outcome.unwrap_or_else(|_| Err(ParquetError::General("its bytes make no sense".to_owned())))
+}
+
 /// Reads a column of a row group as one array of plain values.
-///
-/// The crate is not written for damaged bytes everywhere, so a panic of it counts as damage.
 pub(super) fn read(reader: &Arc<Inner>, row_group: usize, column: usize, rows: usize) -> Decoded<ArrayRef> {
-    let read = || array(reader, row_group, column, rows);
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(Some(array))) if array.len() == rows => Ok(array),
-        Ok(Ok(array)) => {
+    match guarded(|| array(reader, row_group, column, rows)) {
+        Ok(Some(array)) if array.len() == rows => Ok(array),
+        Ok(array) => {
             let found = array.map_or(0, |array| array.len());
             damaged(format!("it holds {found} values, the row group has {rows} rows"))
         }
-        Ok(Err(ParquetError::External(cause))) => match cause.downcast::<FileError>() {
+        Err(ParquetError::External(cause)) => match cause.downcast::<FileError>() {
             Ok(error) => Err(Cause::File(*error)),
             Err(error) => damaged(error.to_string()),
         },
-        Ok(Err(error)) => damaged(error.to_string()),
-        Err(_) => damaged("its bytes make no sense to the reader of this encoding"),
+        Err(error) => damaged(error.to_string()),
     }
 }
 

@@ -1,7 +1,16 @@
 //! Tests of the part reader against the Parquet crate, its slow twin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod buffers;
+mod damage;
+mod encodings;
+mod foreign;
+mod header;
+mod random;
 mod round_trip;
+mod sources;
+mod text;
+mod unpack;
 
 use std::sync::Arc;
 

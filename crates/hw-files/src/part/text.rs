@@ -52,7 +52,7 @@ pub(super) fn dictionary<T: ByteArrayType>(page: &DictionaryPage, opener: &mut O
     let values = page.values;
     let bytes = opener.dictionary(page)?;
     check_count(bytes, values)?;
-    let mut text = Text::<T::Offset>::with(&buffers, values, bytes.len());
+    let mut text = Text::<T::Offset>::with(&buffers, values, bytes.len(), i32::MAX as usize);
     text.push_plain(bytes, std::iter::repeat_n(true, values))?;
     text.finish::<T>(Validity::default())
 }
@@ -111,15 +111,17 @@ struct Text<O> {
     rows: usize,
     filled: usize,
     length: usize,
+    /// Beyond it offsets must be long.
+    bytes_max: usize,
     offset: PhantomData<O>,
 }
 
 impl<O: OffsetSizeTrait> Text<O> {
     fn new(opener: &Opener<'_>, rows: usize, bytes: usize) -> Self {
-        Self::with(opener.buffers, rows, bytes)
+        Self::with(opener.buffers, rows, bytes, opener.shape.short_text_bytes_max)
     }
 
-    fn with(buffers: &super::Buffers, rows: usize, bytes: usize) -> Self {
+    fn with(buffers: &super::Buffers, rows: usize, bytes: usize, short_bytes_max: usize) -> Self {
         let mut offsets = buffers.block((rows + 1) * size_of::<O>());
         if let Some(first) = offsets.numbers_mut::<O>().first_mut() {
             *first = O::default();
@@ -130,6 +132,10 @@ impl<O: OffsetSizeTrait> Text<O> {
             rows,
             filled: 0,
             length: 0,
+            bytes_max: match O::IS_LARGE {
+                true => usize::MAX,
+                false => short_bytes_max,
+            },
             offset: PhantomData,
         }
     }
@@ -153,7 +159,7 @@ impl<O: OffsetSizeTrait> Text<O> {
     fn push_keys(&mut self, from: &Entries, keys: &[u32], present: impl Iterator<Item = bool>) -> Decoded<()> {
         let range = |key: u32| from.entries.get(key as usize).cloned().unwrap_or_default();
         let size: usize = keys.iter().map(|key| range(*key).len()).sum();
-        if O::from_usize(self.length + size).is_none() {
+        if self.length + size > self.bytes_max {
             return Err(Cause::LongText);
         }
         self.bytes.reserve(self.length + size);
@@ -175,6 +181,7 @@ impl<O: OffsetSizeTrait> Text<O> {
             bytes: self.bytes.bytes_mut(),
             filled: self.filled,
             length: self.length,
+            bytes_max: self.bytes_max,
         }
     }
 
@@ -195,6 +202,7 @@ struct Rows<'a, O> {
     bytes: &'a mut [u8],
     filled: usize,
     length: usize,
+    bytes_max: usize,
 }
 
 impl<O: OffsetSizeTrait> Rows<'_, O> {
@@ -209,6 +217,9 @@ impl<O: OffsetSizeTrait> Rows<'_, O> {
     #[inline(always)]
     fn end_row(&mut self) -> Decoded<()> {
         self.filled += 1;
+        if self.length > self.bytes_max {
+            return Err(Cause::LongText);
+        }
         let end = O::from_usize(self.length).ok_or(Cause::LongText)?;
         *present(self.offsets.get_mut(self.filled), "its pages hold too many values")? = end;
         Ok(())
