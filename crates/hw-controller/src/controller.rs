@@ -190,9 +190,6 @@ impl Controller {
             if record.state.is_settled() || left.is_zero() {
                 return Ok(record);
             }
-            if let Some(trouble) = self.store().trouble() {
-                return Err(trouble.into());
-            }
             // Jobs that other processes drive do not show in `ended`.
             let _ = tokio::time::timeout(left.min(LOOK_AGAIN), ended.changed()).await;
         }
