@@ -23,7 +23,7 @@ use object_store::{
 };
 
 pub(crate) use names::object_path;
-pub(crate) use write::remove_temporaries;
+pub(crate) use write::{remove_temporaries, remove_temporaries_beside};
 
 /// Deletions that run at the same time.
 const DELETIONS_MAX: usize = 10;

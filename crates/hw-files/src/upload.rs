@@ -7,7 +7,7 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UploadPart};
 
 use crate::checksum::{Checksum, Hasher};
-use crate::{FileError, OpenLocation};
+use crate::{FileError, OpenLocation, local};
 
 /// Size of one part of a large upload. Stores take at most 10,000 parts, so a file may have 80 GB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -28,20 +28,37 @@ pub struct Written {
 
 /// Writes a user's file at the location, replacing one that is there. Readers see the old file or the whole new one.
 ///
+/// What earlier writes of ours left in that local folder because their processes were killed is removed with it: temporary
+/// files that are older than a minute and that no living process holds.
+///
 /// # Errors
 /// [`FileError::NotWritten`] or [`FileError::Refused`] from the store, or the content's own error; the old file, if
 /// any, is untouched then.
 ///
 /// Cancel-safe: a dropped future publishes nothing.
 pub async fn write_atomically(open: &OpenLocation, content: Content<'_>) -> Result<Written, FileError> {
-    write(
-        &*open.store,
-        &open.prefix,
-        &open.location.shown(),
-        Existing::Replace,
-        content,
-    )
-    .await
+    let shown = open.location.shown();
+    let written = write(&*open.store, &open.prefix, &shown, Existing::Replace, content).await;
+    // A disk may be full of just these files. A folder that is refused is none of ours to look into.
+    if !matches!(written, Err(FileError::Refused { .. })) {
+        remove_left_over(open).await;
+    }
+    written
+}
+
+async fn remove_left_over(open: &OpenLocation) {
+    let Some(target) = open.location.local_path() else {
+        return;
+    };
+    match tokio::task::spawn_blocking(move || local::remove_temporaries_beside(&target)).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(
+            removed,
+            place = open.location.shown(),
+            "left-over temporary files were removed"
+        ),
+        Err(error) => tracing::debug!(%error, "left-over temporary files were not looked for"),
+    }
 }
 
 /// The content of a text or buffer that is at hand.

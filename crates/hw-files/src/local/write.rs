@@ -3,7 +3,7 @@
 //! A file therefore has its whole content or does not exist, also after a power cut.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path as FilePath, PathBuf};
@@ -16,7 +16,7 @@ use object_store::{MultipartUpload, PutMode, PutPayload, PutResult, Result, Uplo
 use super::read::object_meta;
 use super::{blocking, failed};
 
-/// How the names of temporary files begin. Listings leave them out; only the sweeper looks for them.
+/// How the names of temporary files begin; an id follows. Listings leave them out; only who sweeps looks for them.
 const TEMPORARY: &str = ".hw-tmp-";
 
 /// Temporary files younger than this are never swept.
@@ -25,9 +25,14 @@ const ABANDONED_SECONDS_MIN: i64 = 60;
 /// Attempts to make a temporary file.
 const TRIES: usize = 20;
 
-/// Whether a file's name is that of a write under way, or of one that was interrupted.
+/// Whether a file's name is that of a write of ours under way, or of one that was interrupted: nothing else is called so,
+/// as an id of ours ends it.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+    let id = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY));
+    let is_plain =
+        |id: &&str| id.len() == uuid::fmt::Simple::LENGTH && !id.bytes().any(|byte| byte.is_ascii_uppercase());
+    let id = id.filter(is_plain).and_then(|id| uuid::Uuid::try_parse(id).ok());
+    id.is_some_and(|id| id.get_version() == Some(uuid::Version::SortRand))
 }
 
 pub(super) fn put(target: &FilePath, payload: &PutPayload, mode: PutMode) -> Result<PutResult> {
@@ -67,6 +72,22 @@ pub(crate) fn remove_temporaries(root: &FilePath) -> u64 {
         }
     }
     removed
+}
+
+/// Removes temporary files in the folder of a user's file that no living process holds, and counts them. Nothing else in
+/// that folder is touched, nor anything below it.
+pub(crate) fn remove_temporaries_beside(target: &FilePath) -> u64 {
+    let Some(folder) = target.parent() else { return 0 };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_ours =
+        |entry: &DirEntry| is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file());
+    let left: Vec<PathBuf> = entries.filter(is_ours).map(|entry| entry.path()).collect();
+    // The usual case: then no probe is written to the user's folder either.
+    if left.is_empty() {
+        return 0;
+    }
+    let Some(now) = file_system_time(folder) else { return 0 };
+    left.iter().map(|path| u64::from(remove_if_abandoned(path, now))).sum()
 }
 
 /// Now, by the clock that stamps the files there, in seconds since 1970.

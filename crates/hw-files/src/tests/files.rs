@@ -292,16 +292,21 @@ async fn temporary_files_are_swept_unless_their_writer_lives() {
         .await
         .unwrap();
     living.put_part(PutPayload::from("part")).await.unwrap();
-    for name in [".hw-tmp-of-a-dead-process", ".hw-other"] {
+    let young = temporary();
+    for name in [temporary().as_str(), ".hw-other", &young] {
         std::fs::write(own.folder.path().join("jobs/j").join(name), "half").unwrap();
     }
-    std::fs::write(own.folder.path().join("jobs/j/.hw-tmp-young"), "half").unwrap();
-    age_by(own.folder.path(), Duration::from_secs(90), &["young"]);
+    age_by(own.folder.path(), Duration::from_secs(90), &[&young]);
     let swept = sweep(&own.files, GRACE).await.unwrap();
     assert_eq!(swept.temporaries, 1);
     assert_eq!(own.on_disk().iter().filter(|path| path.contains(".hw-")).count(), 3);
     living.complete().await.unwrap();
     assert!(own.on_disk().contains(&"jobs/j/large".to_owned()));
+}
+
+/// The name of a temporary file of a process that was killed.
+fn temporary() -> String {
+    format!(".hw-tmp-{}", Uuid::now_v7().simple())
 }
 
 fn age_by(folder: &std::path::Path, age: Duration, except: &[&str]) {
@@ -528,4 +533,54 @@ async fn a_users_file_is_replaced_as_a_whole() {
         write_atomically(&into_file, content_of("x")).await.unwrap_err().code(),
         "HW-T017"
     );
+}
+
+#[tokio::test]
+async fn a_write_removes_what_killed_ones_left_beside_it_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let target = opened_folder(&at("groups.csv"));
+    // A living writer, and whatever looks like a temporary file of ours without being one.
+    let held = opened_folder(&at("other.csv"));
+    let mut living = held.store.put_multipart(&held.prefix).await.unwrap();
+    living.put_part(PutPayload::from("part")).await.unwrap();
+    let (dead, young) = (temporary(), temporary());
+    let random = format!(".hw-tmp-{}", Uuid::from_u128(7).simple());
+    let theirs = [
+        ".hw-tmp-notes".to_owned(),
+        ".hw-tmp-".to_owned(),
+        ".hw-other".to_owned(),
+        format!("{dead}.parquet"),
+        dead.to_uppercase(),
+        dead.trim_start_matches(".hw-tmp-").to_owned(),
+        random,
+    ];
+    std::fs::create_dir_all(at("below")).unwrap();
+    let below = format!("below/{}", temporary());
+    for name in theirs.iter().chain([&dead, &young, &below]) {
+        std::fs::write(at(name), "half").unwrap();
+    }
+    let link = temporary();
+    std::os::unix::fs::symlink(at(".hw-other"), at(&link)).unwrap();
+    age_by(folder.path(), Duration::from_secs(90), &[&young]);
+
+    write_atomically(&target, content_of("one")).await.unwrap();
+    assert!(!at(&dead).exists());
+    for name in theirs.iter().chain([&young, &below, &link]) {
+        assert!(at(name).exists(), "{name} is not ours to remove");
+    }
+    living.complete().await.unwrap();
+    assert!(at("other.csv").exists(), "the living writer was not disturbed");
+}
+
+#[tokio::test]
+async fn a_write_that_fails_removes_what_killed_ones_left_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let dead = folder.path().join(temporary());
+    std::fs::write(&dead, "half").unwrap();
+    age_by(folder.path(), Duration::from_secs(90), &[]);
+    let target = opened_folder(&folder.path().join("groups.csv"));
+    let failing = futures::stream::iter([Err(FileError::Vanished { file: "x".to_owned() })]);
+    write_atomically(&target, failing.boxed()).await.unwrap_err();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
