@@ -211,6 +211,7 @@ impl From<ChangeRefused> for Fault {
             ChangeRefused::NotFound(task) => ApiError::TaskNotFound { text: task.to_string() }.into(),
             other @ (ChangeRefused::Late { .. }
             | ChangeRefused::FileSwept { .. }
+            | ChangeRefused::Leased { .. }
             | ChangeRefused::SessionOver { .. }
             | ChangeRefused::Illegal { .. }) => ApiError::Moved {
                 message: other.to_string(),

@@ -214,7 +214,7 @@ impl Checker {
             Err(refused @ ChangeRefused::FileSwept { .. }) => {
                 Err(Violation::new("files that are referred to stay", refused.to_string()))
             }
-            Err(refused @ ChangeRefused::Illegal { .. }) => {
+            Err(refused @ (ChangeRefused::Illegal { .. } | ChangeRefused::Leased { .. })) => {
                 let detail = format!("under fence {fence}: {refused}");
                 Err(Violation::new("every transition is legal", detail))
             }

@@ -102,6 +102,7 @@ macro_rules! conformance {
                     jumps_of_the_wall_change_nothing,
                     tasks_of_an_ended_session_are_over_for_good,
                     tasks_of_a_session_whose_lease_is_over_are_over_too,
+                    a_task_is_not_lost_while_its_lease_runs,
                     a_worker_whose_session_is_over_claims_nothing,
                     a_worker_whose_session_is_over_finishes_nothing,
                     settled_tasks_do_not_expire,

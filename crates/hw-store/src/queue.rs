@@ -170,6 +170,13 @@ pub enum ChangeRefused {
         /// The first such file.
         file: String,
     },
+    /// The lease of the task still runs, or was extended since the task was found among those whose lease was over: it is
+    /// not lost.
+    #[error("task {task} is not lost: its lease still runs")]
+    Leased {
+        /// Which task.
+        task: TaskId,
+    },
     /// The session of the worker that has the task is over: the worker begins a new one and reports again. Taking the task
     /// away is not refused so.
     #[error("task {task} cannot be finished: the session of worker `{worker}` is over")]
@@ -227,7 +234,8 @@ pub trait QueueStore {
     ) -> Result<Vec<Verdict>, StoreError>;
 
     /// Ends attempts. Each change succeeds or is refused by itself, in the order given. A succeeded task makes the tasks
-    /// that waited only for it ready, with one event per job at the end. A report that is repeated, because the answer to
+    /// that waited only for it ready, with one event per job at the end. A task is lost only while its lease, or that of
+    /// its worker's session, is over. A report that is repeated, because the answer to
     /// the first one was lost, succeeds again and changes nothing.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ async fn keep(store: &dyn Store, name: &str, claimed: &[ClaimedTask]) {
 fn report(task: &ClaimedTask, turn: usize) -> TaskChange {
     let failure = Failure::new(ErrorClass::External, "HW-T001", "away");
     match turn % 7 {
-        3 if task.attempt < 3 => change(task.id, task.fence, super::lost(), NextState::Ready),
+        3 if task.attempt < 3 => change(task.id, task.fence, Ending::Preempted, NextState::Ready),
         5 if task.attempt < 3 => change(
             task.id,
             task.fence,

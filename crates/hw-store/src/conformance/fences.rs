@@ -42,6 +42,7 @@ pub(crate) async fn a_failure_is_kept_with_the_task_and_the_attempt(s: &Setting)
 async fn taken_away(s: &Setting) -> TaskChange {
     s.submit_tasks(1, 1).await;
     let claimed = s.claim_one("w1").await;
+    s.clock.pass(super::LEASE);
     let taken = change(claimed.id, claimed.fence, lost(), NextState::Ready);
     assert_eq!(s.change(taken).await, Ok(TaskState::Ready));
     done(&claimed)
@@ -140,6 +141,7 @@ pub(crate) async fn tasks_that_do_not_exist_are_named(s: &Setting) {
 pub(crate) async fn endings_that_make_no_sense_are_refused(s: &Setting) {
     s.submit_tasks(1, 1).await;
     let claimed = s.claim_one("w").await;
+    s.clock.pass(super::LEASE);
     let before = s.last().await;
     for (how, next) in [
         (success(), NextState::Ready),
@@ -189,6 +191,7 @@ pub(crate) async fn each_report_stands_by_itself(s: &Setting) {
 pub(crate) async fn reports_of_one_call_see_each_other(s: &Setting) {
     s.submit_tasks(1, 1).await;
     let claimed = s.claim_one("w").await;
+    s.clock.pass(super::LEASE);
     let taken = change(claimed.id, claimed.fence, lost(), NextState::Ready);
     let answers = s.store.change_tasks(vec![taken, done(&claimed)]).await.unwrap();
     assert!(answers[0].is_ok());

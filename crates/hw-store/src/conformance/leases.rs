@@ -150,6 +150,29 @@ pub(crate) async fn tasks_of_a_session_whose_lease_is_over_are_over_too(s: &Sett
     assert_eq!(expired(s).await, "");
 }
 
+pub(crate) async fn a_task_is_not_lost_while_its_lease_runs(s: &Setting) {
+    s.join("s1").await;
+    s.submit_tasks(1, 1).await;
+    let claimed = s.claim_one("s1").await;
+    let taken = change(claimed.id, claimed.fence, lost(), NextState::Ready);
+    let leased = Err(ChangeRefused::Leased { task: claimed.id });
+    s.clock.pass(LEASE - SECOND);
+    assert_eq!(s.change(taken.clone()).await, leased);
+    s.clock.pass(SECOND);
+    assert_eq!(expired(s).await, "1/0");
+    let before = s.last().await;
+    assert!(s.store.renew_session(&session("s1"), LEASE).await.unwrap());
+    assert_eq!(beat(s, "s1", &[held(&claimed)]).await, [Verdict::Keep]);
+    assert_eq!(
+        s.change(taken.clone()).await,
+        leased,
+        "whoever looked before it was extended"
+    );
+    assert_eq!(s.last().await, before);
+    s.store.end_session(&session("s1")).await.unwrap();
+    assert_eq!(s.change(taken).await, Ok(TaskState::Ready), "its process is gone");
+}
+
 pub(crate) async fn a_worker_whose_session_is_over_claims_nothing(s: &Setting) {
     s.join("s1").await;
     let claim = claim_of("s1", 1);

@@ -154,7 +154,8 @@ pub(crate) async fn the_newest_result_answers_for_its_fingerprint(s: &Setting) {
 pub(crate) async fn attempts_come_by_task_and_number(s: &Setting) {
     s.submit_tasks(1, 2).await;
     for claimed in s.claim("w", 2).await.iter().rev() {
-        let taken = super::change(claimed.id, claimed.fence, super::lost(), crate::NextState::Ready);
+        let preempted = hw_job::Ending::Preempted;
+        let taken = super::change(claimed.id, claimed.fence, preempted, crate::NextState::Ready);
         s.change(taken).await.unwrap();
     }
     for claimed in s.claim("w", 2).await {

@@ -80,6 +80,7 @@ pub(crate) async fn a_lost_task_is_ready_at_once_behind_its_flow(s: &Setting) {
     s.submit(new_job(1, vec![of_flow("a"); 3])).await;
     let claimed = s.claim_one("w").await;
     let before = s.last().await;
+    s.clock.pass(super::LEASE);
     let taken = change(claimed.id, claimed.fence, lost(), NextState::Ready);
     assert_eq!(s.change(taken).await, Ok(TaskState::Ready));
     assert_eq!(s.task(1, 0).await.counts.lost, 1);

@@ -198,6 +198,7 @@ impl State {
             fence: task.record.fence,
             attempt: task.attempt_under(change.fence).map(|attempt| attempt.record.state),
             silent,
+            leased: task.record.lease_until.is_some_and(|until| until > now.elapsed),
         };
         match (judge(&change, standing), swept) {
             (Judgement::Apply(_), Some(file)) => Err(ChangeRefused::FileSwept { task: id, file }),

@@ -30,6 +30,8 @@ pub(crate) struct Standing {
     pub(crate) attempt: Option<AttemptState>,
     /// Who has the task, if the lease of its session is over.
     pub(crate) silent: Option<WorkerId>,
+    /// Whether the lease of the task itself still runs.
+    pub(crate) leased: bool,
 }
 
 /// Judges a report on a task that stands so.
@@ -39,18 +41,17 @@ pub(crate) fn judge(change: &TaskChange, standing: Standing) -> Judgement {
         fence,
         attempt,
         silent,
+        leased,
     } = standing;
     if change.fence == fence && state == TaskState::Running {
-        return match silent {
-            Some(worker) if !takes_away(&change.ending) => Judgement::Refused {
-                why: ChangeRefused::SessionOver {
-                    task: change.task,
-                    worker,
-                },
-                mark_late: false,
-            },
-            _ => judge_current(change),
+        let task = change.task;
+        let why = match silent {
+            Some(worker) if !takes_away(&change.ending) => ChangeRefused::SessionOver { task, worker },
+            // Between a look for expired leases and this change, the worker may have extended its own.
+            None if leased && matches!(change.ending, Ending::Lost { .. }) => ChangeRefused::Leased { task },
+            _ => return judge_current(change),
         };
+        return Judgement::Refused { why, mark_late: false };
     }
     if change.fence == fence && attempt == Some(change.ending.attempt_state()) {
         return Judgement::Repeated;

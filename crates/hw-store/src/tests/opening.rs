@@ -290,6 +290,6 @@ async fn begin_work(store: &SqliteStore) {
     store.submit_job(new_job(2, vec![])).await.unwrap();
     let claimed = store.claim_tasks(&claim_of("w", 2)).await.unwrap();
     let next = NextState::RetryAfter(Duration::from_secs(9_999_999));
-    let pause = change(claimed[1].id, claimed[1].fence, lost(), next);
+    let pause = change(claimed[1].id, claimed[1].fence, hw_job::Ending::Preempted, next);
     store.change_tasks(vec![pause]).await.unwrap();
 }

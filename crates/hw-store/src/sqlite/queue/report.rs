@@ -59,6 +59,7 @@ struct SeenTask {
     flow: String,
     /// Who has it, if the lease of its session is over.
     silent: Option<WorkerId>,
+    leased: bool,
 }
 
 struct SeenAttempt {
@@ -124,6 +125,7 @@ impl Seen {
             attempts: row.number("attempts")?,
             flow: row.text("flow")?,
             silent: row.value::<Option<String>>("silent")?.map(WorkerId),
+            leased: row.truth("leased")?,
         };
         self.tasks.insert(id, task);
         if row.value::<Option<i64>>("attempt")?.is_some() {
@@ -214,6 +216,7 @@ impl Effects {
             fence: task.fence,
             attempt: attempt.as_ref().map(|attempt| attempt.state),
             silent: task.silent.clone(),
+            leased: task.leased,
         };
         match judge(change, standing) {
             Judgement::Apply(to) => {
@@ -342,6 +345,7 @@ impl Effects {
 pub(super) const LOOK: &str =
     "SELECT t.task, t.job, t.task & 4294967295 AS idx, j.id AS job_id, t.state, t.fence, t.attempts, t.flow,
                            c.value ->> 1 AS asked, a.number AS attempt, a.state AS attempt_state,
+                           coalesce(t.lease_until > ?2, 0) AS leased,
                            (SELECT w.id FROM worker w JOIN session s ON s.id = w.session
                             WHERE w.id = t.worker AND s.lease_until <= ?2) AS silent
                     FROM json_each(?1) c JOIN task t ON t.task = c.value ->> 0 JOIN job j ON j.number = t.job
