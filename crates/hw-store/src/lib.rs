@@ -65,6 +65,12 @@ pub trait Store:
     /// [`StoreError`] if it does not.
     async fn check(&self) -> Result<(), StoreError>;
 
+    /// The fault that has kept every write of this process from succeeding for some seconds; `None` while they succeed.
+    /// Who waits for a change asks it, so as not to wait for what cannot be written.
+    fn trouble(&self) -> Option<StoreError> {
+        None
+    }
+
     /// Removes what is older than the limits say, at most a bounded number of rows of each noun per call; returns how
     /// many rows went. Settled jobs only. Events that a durable listener has not read wait for it up to
     /// [`LISTENER_WAIT_MAX`] beyond their age, unless it is behind anyway.

@@ -19,6 +19,7 @@ mod queue;
 mod retention;
 mod row;
 mod sessions;
+mod trouble;
 mod watch;
 mod writer;
 
@@ -168,10 +169,16 @@ impl Store for SqliteStore {
         "sqlite"
     }
 
-    /// Also takes the write lock, so that a store that can only be read does not pass.
+    /// Also takes the write lock, so that a store that can only be read does not pass, nor one whose
+    /// writes have all failed of late.
     async fn check(&self) -> Result<(), StoreError> {
         self.row(sql("SELECT count(*) FROM meta")).await?;
-        self.change(Check).await
+        self.change(Check).await?;
+        self.trouble().map_or(Ok(()), Err)
+    }
+
+    fn trouble(&self) -> Option<StoreError> {
+        self.writer.trouble()
     }
 
     async fn prune(&self, limits: &Retention) -> Result<u64, StoreError> {

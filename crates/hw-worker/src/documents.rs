@@ -28,7 +28,7 @@ impl FileDocuments {
     /// Keeps a document of a job. A file is announced before it is written; whoever refers to it confirms.
     ///
     /// # Errors
-    /// A failure of class `platform` if it could not be written; then nothing is kept.
+    /// A failure of class `external` if it could not be written; then nothing is kept.
     pub async fn keep(&self, job: JobId, document: Value) -> Result<StoredDocument, Failure> {
         let text = document.to_string();
         if text.len() <= StoredDocument::INLINE_BYTES_MAX {
@@ -83,7 +83,7 @@ pub(crate) fn stored(published: Published, media_type: &str) -> StoredDocument {
 
 fn unwritten(error: hw_files::FileError) -> Failure {
     Failure::new(
-        ErrorClass::Platform,
+        ErrorClass::External,
         "HW-J016",
         format!("a document could not be written: {error}"),
     )

@@ -12,6 +12,9 @@ mod code {
     pub(super) const FULL: u32 = 13;
     pub(super) const CONSTRAINT: u32 = 19;
     pub(super) const NOT_A_DATABASE: u32 = 26;
+    /// Extended: a file took no more data. A full disk has a code of its own; what is left are quotas and limits on the
+    /// size of files, and broken disks.
+    pub(super) const WRITE: u32 = 10 | (3 << 8);
     /// Extended: the shared memory of the log could not grow, because the disk is full.
     pub(super) const SHARED_MEMORY_SIZE: u32 = 10 | (19 << 8);
 }
@@ -39,6 +42,9 @@ fn database_fault(error: &dyn DatabaseError) -> StoreError {
         code::CORRUPT | code::NOT_A_DATABASE => StoreError::Corrupt(text),
         code::CONSTRAINT => StoreError::Misuse(text),
         _ if extended == code::SHARED_MEMORY_SIZE => StoreError::Full(text),
+        _ if extended == code::WRITE => StoreError::Full(format!(
+            "{text}; its file system, a quota or a limit on the size of files takes no more"
+        )),
         _ => StoreError::Unreachable(format!("{text} (code {extended})")),
     }
 }

@@ -22,6 +22,7 @@ use super::clock::{Epoch, Now};
 use super::events::insert_events;
 use super::fault::fault;
 use super::row::Reader;
+use super::trouble::Trouble;
 use crate::StoreError;
 use crate::journal::Journal;
 use crate::limits::{BUSY_RETRY_PAUSE, COURTESY_PAUSE, WRITE_STRETCH_MAX, WRITES_QUEUED_MAX};
@@ -58,6 +59,8 @@ pub(super) struct Batch<'c> {
     events: Vec<NewEvent>,
     last_event: u64,
     touched: bool,
+    /// Whether anything will reach the disk.
+    wrote: bool,
 }
 
 impl Batch<'_> {
@@ -80,13 +83,16 @@ impl Batch<'_> {
             .execute(&mut *self.connection)
             .await
             .map_err(|error| fault(&error))?;
+        self.wrote |= done.rows_affected() > 0;
         Ok(done.rows_affected())
     }
 
     /// Writes and returns what the statement answers.
     pub(super) async fn write_returning(&mut self, sql: Sql) -> Result<Vec<SqliteRow>, StoreError> {
         self.touched = true;
-        self.rows(sql).await
+        let rows = self.rows(sql).await?;
+        self.wrote |= !rows.is_empty();
+        Ok(rows)
     }
 
     /// Appends events; returns the number of the last one.
@@ -100,6 +106,7 @@ impl Batch<'_> {
 /// The door to the writer.
 pub(super) struct Writer {
     queue: mpsc::Sender<Errand>,
+    trouble: Trouble,
 }
 
 enum Errand {
@@ -121,13 +128,20 @@ impl Writer {
     /// Starts the writer on a connection that is ready for it.
     pub(super) fn start(settings: WriterSettings, connection: SqliteConnection) -> Self {
         let (queue, errands) = mpsc::channel(WRITES_QUEUED_MAX);
+        let trouble = Trouble::default();
         let scribe = Scribe {
             settings,
+            trouble: trouble.clone(),
             connection: Some(connection),
             flushing: None,
         };
         tokio::spawn(scribe.work(errands));
-        Self { queue }
+        Self { queue, trouble }
+    }
+
+    /// The fault that has failed all writes for a while.
+    pub(super) fn trouble(&self) -> Option<StoreError> {
+        self.trouble.lasting()
     }
 
     /// Makes a change and waits until it is committed.
@@ -215,6 +229,7 @@ impl<C: Change> Waiting for WaitingChange<C> {
 /// Does the writing.
 struct Scribe {
     settings: WriterSettings,
+    trouble: Trouble,
     /// Absent after a fault, until the next change opens it again.
     connection: Option<SqliteConnection>,
     /// Whether commits wait for the disk, if that was set.
@@ -289,6 +304,11 @@ impl Scribe {
         if batch.is_empty() {
             return Ok(());
         }
+        let done = self.try_once(batch).await;
+        done.inspect_err(|fault| self.trouble.note(fault))
+    }
+
+    async fn try_once(&mut self, batch: &mut [Box<dyn Waiting>]) -> Result<(), StoreError> {
         let flush = batch.iter().any(|change| change.flush());
         let mut connection = self.connect().await?;
         let done = match self.prepare(&mut connection, flush).await {
@@ -350,13 +370,18 @@ impl Scribe {
             events: Vec::new(),
             last_event,
             touched: false,
+            wrote: false,
         };
         for change in changes {
             change.make(&mut batch).await?;
         }
         let events = std::mem::take(&mut batch.events);
         let last_event = insert_events(&mut batch, &events, last_event).await?;
+        let wrote = batch.wrote;
         batch.write(sql("COMMIT")).await?;
+        if wrote {
+            self.trouble.over();
+        }
         Ok(last_event)
     }
 
