@@ -156,7 +156,7 @@ impl App {
             working.spawn(keep::in_order(
                 store,
                 common.files.clone(),
-                retention(&common),
+                limits(&common),
                 rest.clone(),
             ));
         }
@@ -199,7 +199,7 @@ impl App {
         let deadline = tokio::time::Instant::now() + SETTLE_MAX;
         loop {
             let open = self.interactive_jobs().await?;
-            if open.is_empty() || tokio::time::Instant::now() >= deadline {
+            if open.is_empty() || tokio::time::Instant::now() >= deadline || self.store.trouble().is_some() {
                 return Ok(());
             }
             for job in open {
@@ -255,11 +255,15 @@ fn facts(common: &Common) -> ServerDocument {
     }
 }
 
-fn retention(common: &Common) -> hw_store::Retention {
+fn limits(common: &Common) -> keep::Limits {
     let config = &common.config.config;
-    hw_store::Retention {
+    let retention = hw_store::Retention {
         jobs: config.jobs.keep_history.0,
         results: config.jobs.keep_results.0,
         events: config.events.keep.0,
+    };
+    keep::Limits {
+        retention,
+        grace: config.files.grace.0,
     }
 }

@@ -11,9 +11,6 @@ use tokio_util::sync::CancellationToken;
 /// Pause between two rounds of removing what is over.
 const ROUND: Duration = Duration::from_secs(600);
 
-/// Files that were announced so long ago and never confirmed belong to nobody.
-const GRACE: Duration = Duration::from_secs(3600);
-
 /// Renews the session until `end` fires. A session that was given up meanwhile (the host slept) is begun anew, and its
 /// worker, which was forgotten with it, announced again.
 pub(super) async fn session_alive(
@@ -41,8 +38,16 @@ pub(super) async fn session_alive(
     }
 }
 
+/// What is over.
+pub(super) struct Limits {
+    /// Records that are older.
+    pub(super) retention: Retention,
+    /// Files that were announced so long ago and never confirmed belong to nobody.
+    pub(super) grace: Duration,
+}
+
 /// Removes what is over, now and then, until `end` fires.
-pub(super) async fn in_order(store: Arc<dyn Store>, files: Arc<Files>, limits: Retention, end: CancellationToken) {
+pub(super) async fn in_order(store: Arc<dyn Store>, files: Arc<Files>, limits: Limits, end: CancellationToken) {
     let mut rounds = tokio::time::interval(ROUND);
     loop {
         tokio::select! {
@@ -51,9 +56,9 @@ pub(super) async fn in_order(store: Arc<dyn Store>, files: Arc<Files>, limits: R
         }
         tokio::select! {
             () = end.cancelled() => return,
-            () = prune(&*store, &limits) => {}
+            () = prune(&*store, &limits.retention) => {}
         }
-        match sweep(&files, GRACE).await {
+        match sweep(&files, limits.grace).await {
             Ok(swept) => tracing::debug!(files = swept.files, failures = swept.failures.len(), "files swept"),
             Err(error) => tracing::warn!(%error, "files could not be swept"),
         }

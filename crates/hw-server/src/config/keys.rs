@@ -76,6 +76,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("auth.loopback_token", Kind::Flag),
     plain("files.allow", Kind::Texts),
     plain("files.root", Kind::Text),
+    plain("files.grace", Kind::Duration { zero: true }),
     plain("s3.endpoint", Kind::Text),
     plain("s3.region", Kind::Text),
     plain("s3.access_key_id", Kind::Text),

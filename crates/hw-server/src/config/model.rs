@@ -108,6 +108,8 @@ pub struct FileSettings {
     /// Where the deployment's own files are; `None` = in the data folder.
     #[serde(default)]
     pub root: Option<String>,
+    /// How long a file may be there before something refers to it.
+    pub grace: TimeSpan,
 }
 
 /// `s3.*`.
