@@ -1,8 +1,14 @@
-//! The folder for spilled data: one sub-folder per engine, locked while it lives, so that what a killed process left
-//! behind is found and removed by the next one.
+//! The folder for spilled data: one sub-folder per engine and beside it a file that is locked while the engine lives, so
+//! that what a killed process left behind is found and removed by the next one.
+//!
+//! ```text
+//! spill/query-4711-0.lock   made and locked first, removed last
+//! spill/query-4711-0/       the data
+//! ```
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,15 +17,25 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use crate::error::QueryError;
 
 const PREFIX: &str = "query-";
-const LOCK: &str = "lock";
+const LOCK: &str = ".lock";
+
+/// Attempts to make a folder, in case others sweep at the same instant.
+const TRIES: usize = 20;
 
 /// Tells the engines of one process apart.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
+/// A folder and what shows that it is in use.
+#[derive(Debug)]
+struct Own {
+    folder: PathBuf,
+    _lock: File,
+}
+
 /// A folder of this engine's own, `None` where spilling is forbidden.
 #[derive(Debug)]
 pub(crate) struct SpillFolder {
-    own: Option<(PathBuf, File)>,
+    own: Option<Own>,
     limit: u64,
 }
 
@@ -32,7 +48,7 @@ impl SpillFolder {
         let opened = make(parent).map_err(|error| QueryError::Storage {
             message: format!("the spill folder `{}` cannot be made: {error}", parent.display()),
         })?;
-        sweep(parent, &opened.0);
+        sweep(parent);
         Ok(Self {
             own: Some(opened),
             limit,
@@ -41,7 +57,7 @@ impl SpillFolder {
 
     pub(crate) fn disk_manager(&self) -> DiskManagerBuilder {
         let mode = match &self.own {
-            Some((folder, _)) => DiskManagerMode::Directories(vec![folder.clone()]),
+            Some(own) => DiskManagerMode::Directories(vec![own.folder.clone()]),
             None => DiskManagerMode::Disabled,
         };
         DiskManagerBuilder::default()
@@ -52,40 +68,65 @@ impl SpillFolder {
 
 impl Drop for SpillFolder {
     fn drop(&mut self) {
-        if let Some((folder, _)) = self.own.take()
-            && let Err(error) = fs::remove_dir_all(&folder)
+        if let Some(own) = self.own.take()
+            && let Err(error) = remove(&own.folder)
         {
-            tracing::warn!(folder = %folder.display(), %error, "spill folder not removed");
+            tracing::warn!(folder = %own.folder.display(), %error, "spill folder not removed");
         }
     }
 }
 
-fn make(parent: &Path) -> io::Result<(PathBuf, File)> {
+fn make(parent: &Path) -> io::Result<Own> {
     fs::create_dir_all(parent)?;
-    let number = ENGINES.fetch_add(1, Ordering::Relaxed);
-    let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let lock = File::create(folder.join(LOCK))?;
-    lock.lock()?;
-    Ok((folder, lock))
+    for _ in 0..TRIES {
+        let number = ENGINES.fetch_add(1, Ordering::Relaxed);
+        let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let lock = File::create(lock_of(&folder))?;
+        // A process of the same number holds it in another container; one that sweeps took it away again.
+        let is_own = lock.try_lock().is_ok() && lock.metadata()?.nlink() > 0;
+        if is_own {
+            forget_missing(fs::remove_dir_all(&folder))?;
+            fs::create_dir(&folder)?;
+            return Ok(Own { folder, _lock: lock });
+        }
+    }
+    Err(io::Error::other("other processes keep taking its lock away"))
 }
 
-/// Removes the folders that nobody holds. What cannot be removed is left for the next start: it harms nobody.
-fn sweep(parent: &Path, own: &Path) {
+fn lock_of(folder: &Path) -> PathBuf {
+    folder.with_added_extension(LOCK.trim_start_matches('.'))
+}
+
+/// The data first: what is left when the process is killed here still has its lock's file, by which it is found.
+fn remove(folder: &Path) -> io::Result<()> {
+    forget_missing(fs::remove_dir_all(folder))?;
+    forget_missing(fs::remove_file(lock_of(folder)))
+}
+
+fn forget_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes the folders whose locks nobody holds. What cannot be removed is left for the next start: it harms nobody.
+fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let folder = entry.path();
-        if is_ours && folder != own && is_abandoned(&folder) {
-            drop(fs::remove_dir_all(&folder));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(folder) = name.strip_suffix(LOCK).filter(|name| name.starts_with(PREFIX)) {
+            sweep_one(&parent.join(folder));
         }
     }
 }
 
-/// A folder without a lock file is one that is being made at this moment, or lost its file while being removed.
-fn is_abandoned(folder: &Path) -> bool {
-    match File::open(folder.join(LOCK)) {
-        Ok(lock) => !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
-        Err(_) => false,
+fn sweep_one(folder: &Path) {
+    let Ok(lock) = File::open(lock_of(folder)) else { return };
+    // Held until all is removed, so that nobody takes it up meanwhile.
+    if lock.try_lock().is_ok()
+        && let Err(error) = remove(folder)
+    {
+        tracing::debug!(folder = %folder.display(), %error, "a spill folder of a dead process stays");
     }
 }
