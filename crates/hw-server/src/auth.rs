@@ -89,7 +89,14 @@ pub(crate) fn role_of(name: &str) -> Option<Role> {
 /// Refuses requests under a name that is neither of the loopback nor one of ours: a page of another site could have made its
 /// own name point here.
 pub(crate) fn check_host(headers: &HeaderMap, target: Option<&str>, ours: &[String]) -> Result<(), ApiError> {
-    let header = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let mut named = headers.get_all(HOST).iter();
+    let header = named.next().and_then(|host| host.to_str().ok());
+    // Of two names one may be shown to whoever stands before this server, and the other one to it.
+    if named.next().is_some() {
+        return Err(ApiError::ForeignHost {
+            host: "several names".to_owned(),
+        });
+    }
     let host = target.or(header).unwrap_or_default();
     let name = without_port(host);
     let is_ours = ours
