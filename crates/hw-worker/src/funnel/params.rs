@@ -82,6 +82,11 @@ fn source(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<Sou
         faults.push(fault("`table` must be the name of a table or a path", "/table"));
         return None;
     };
+    // Within quotes these characters are part of a name.
+    let quoted = text.contains('"').then(|| text.parse().ok()).flatten();
+    if let Some(name) = quoted {
+        return Some(Source::Table(name));
+    }
     if text.contains(['/', '*', '?']) || text.ends_with(".parquet") {
         return Some(Source::Files(text.to_owned()));
     }
