@@ -117,7 +117,11 @@ impl Sandbox {
     pub fn up_with<S: AsRef<OsStr>>(&self, more: impl IntoIterator<Item = S>) -> Up {
         let log = std::fs::File::create(self.path().join("up.log")).unwrap();
         let mut command = self.command(["up", "--listen", "127.0.0.1:0"]);
-        let mut child = command.args(more).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.wait_for_up(command.args(more).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    /// Waits until a server that was started here answers.
+    pub fn wait_for_up(&self, mut child: Child) -> Up {
         let file = self.data_dir().join("server.json");
         let until = Instant::now() + Duration::from_secs(30);
         loop {
@@ -138,6 +142,80 @@ impl Sandbox {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+
+    /// A command whose files cannot grow beyond so many KiB: writes fail as they do where a quota is used up.
+    pub fn limited<S: AsRef<OsStr>>(&self, kibibytes: u32, args: impl IntoIterator<Item = S>) -> Command {
+        let plain = self.command(args);
+        let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec \"$@\"");
+        let mut limited = Command::new("bash");
+        limited
+            .args(["-c", &script, "bash"])
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        limited.current_dir(self.path()).env_clear().stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            limited.env(name, value.unwrap_or_default());
+        }
+        limited
+    }
+}
+
+/// Waits for a command whose output is piped.
+pub fn finish(child: Child) -> Ran {
+    ran(child.wait_with_output().unwrap())
+}
+
+/// What no process needs any more and lies about in the sandbox: temporary files anywhere; in the data folder data of
+/// dead queries, and files that the store does not know. To be asked while nothing runs.
+pub fn left_over(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let root = sandbox.data_dir().join("files");
+    let known = store_rows(sandbox, "select path from file");
+    let known: std::collections::HashSet<&str> = known.iter().filter_map(|row| row[0].as_str()).collect();
+    let is_left = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_temporary =
+            name.starts_with(".hw-tmp-") || name.starts_with(".server.json.") || name.starts_with(".token.");
+        let is_spilled = path.starts_with(sandbox.data_dir().join("spill"));
+        let below_root = path
+            .strip_prefix(&root)
+            .ok()
+            .map(|path| path.to_string_lossy().into_owned());
+        let is_unknown = below_root.is_some_and(|path| !known.contains(path.as_str()));
+        is_temporary || is_spilled || is_unknown
+    };
+    files_below(sandbox.path())
+        .into_iter()
+        .filter(|path| is_left(path))
+        .collect()
+}
+
+/// All files below a folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                _ => files.push(entry.path()),
+            }
+        }
+    }
+    files
+}
+
+/// What the store holds, looked at from outside of the program; each row is a list.
+pub fn store_rows(sandbox: &Sandbox, query: &str) -> Vec<Value> {
+    let script = "import json, sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=20)\nprint(json.dumps([list(r) for r in c.execute(sys.argv[2])]))";
+    let output = Command::new("python3")
+        .args(["-c", script])
+        .arg(sandbox.data_dir().join("store.db"))
+        .arg(query)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{query}: {told}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 impl Ran {

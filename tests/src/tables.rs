@@ -140,18 +140,3 @@ fn a_part_that_vanishes_is_truncated_or_changes_is_named() {
         std::fs::write(&part, &whole).unwrap();
     }
 }
-
-#[test]
-fn ten_thousand_parts_register_and_answer() {
-    let sandbox = Sandbox::new();
-    data::write_many(&sandbox.path().join("data"), 100_000, 10_000);
-    sandbox.ok(REGISTER);
-    let result = sandbox.json(["funnel", "run", "events", "--empty", "--format", "json"]);
-    assert_eq!(
-        (
-            &result["query"]["matchingGroups"],
-            &result["query"]["matchingGroupRows"]
-        ),
-        (&10_000.into(), &100_000.into())
-    );
-}
