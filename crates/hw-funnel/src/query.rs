@@ -161,6 +161,13 @@ impl Query {
         self.columns.iter().map(|column| column.name.as_str()).collect()
     }
 
+    /// Name of the time column.
+    pub fn time_column(&self) -> &str {
+        self.columns
+            .get(self.time_column)
+            .map_or("", |column| column.name.as_str())
+    }
+
     /// The timeframe in the stored unit of the time column; bounds finer than that are rounded so that they select the
     /// same rows.
     pub fn time_bounds(&self) -> TimeBounds {

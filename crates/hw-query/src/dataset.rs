@@ -8,7 +8,7 @@ use chrono::DateTime;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::parquet::transform_schema_to_view;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use hw_catalog::Part;
 use hw_files::{FoundFile, Location, OpenLocation};
 use object_store::ObjectMeta;
@@ -21,6 +21,16 @@ use crate::scan::{FilesTable, PartReaders, Reading, Recorded};
 use crate::stores::{Opened, StatementStores};
 use crate::tables::StoredTable;
 
+/// The parts of a dataset, with what reads them and holds them against their records.
+pub(crate) struct PartFiles {
+    pub(crate) open: OpenLocation,
+    pub(crate) readers: Arc<PartReaders>,
+    /// In the order of the parts.
+    pub(crate) files: Vec<PartitionedFile>,
+    url: ObjectStoreUrl,
+    schema: Arc<Schema>,
+}
+
 /// The table over exactly the recorded parts.
 ///
 /// # Errors
@@ -31,6 +41,27 @@ pub(crate) fn table(
     counters: &Arc<Counters>,
     stored: &StoredTable,
 ) -> Result<FilesTable, QueryError> {
+    let parts = part_files(engine, stores, counters, stored)?;
+    Ok(FilesTable::new(
+        Arc::new(viewed(&parts.schema)),
+        parts.url,
+        parts.files,
+        Reading::Parquet(parts.readers),
+        stored.table.rows,
+        Arc::clone(counters),
+    ))
+}
+
+/// The recorded parts, to be read one by one.
+///
+/// # Errors
+/// Those of [`table`].
+pub(crate) fn part_files(
+    engine: &Engine,
+    stores: &StatementStores,
+    counters: &Arc<Counters>,
+    stored: &StoredTable,
+) -> Result<PartFiles, QueryError> {
     let name = &stored.table.name;
     let Some(dataset) = &stored.table.dataset else {
         return Err(QueryError::internal(format!("dataset `{name}` has no location")));
@@ -64,14 +95,13 @@ pub(crate) fn table(
         Some(recorded),
         Arc::clone(counters),
     );
-    Ok(FilesTable::new(
-        Arc::new(viewed(&schema)),
+    Ok(PartFiles {
+        open,
+        readers,
+        files: files.into_iter().map(|(meta, _)| PartitionedFile::from(meta)).collect(),
         url,
-        files.into_iter().map(|(meta, _)| PartitionedFile::from(meta)).collect(),
-        Reading::Parquet(readers),
-        stored.table.rows,
-        Arc::clone(counters),
-    ))
+        schema,
+    })
 }
 
 /// Texts are read as views into the decoded pages, without a copy. Key-value metadata says nothing to queries.

@@ -17,9 +17,11 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsume
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
-use hw_files::FileStores;
+use hw_catalog::Part;
+use hw_files::{Buffers, FileError, FileStores, FoundFile, OpenLocation, ReadRange, part_source};
 use object_store::path::Path;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::bounded::bounded;
@@ -45,6 +47,9 @@ const FOOTER_CACHE_BYTES: usize = 48 << 20;
 
 /// Stores whose footers are kept; beyond it footers are read each time.
 const FOOTER_CACHES_MAX: usize = 8;
+
+/// Memory for decoding parts that is kept for the next one, in bytes; less where the pool is small.
+const BUFFER_BYTES_KEPT: usize = 64 << 20;
 
 /// What an engine may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +97,9 @@ struct Inner {
     template: SessionState,
     stores: Arc<FileStores>,
     footers: Mutex<HashMap<String, Arc<FileMetadataCache>>>,
+    buffers: Buffers,
+    /// One permit for each unit of a funnel that runs on a thread of its own.
+    turns: Arc<Semaphore>,
     workers: Workers,
     /// Held as long as the engine lives: other processes tell by it that the spilled data are in use.
     _spill: SpillFolder,
@@ -135,6 +143,8 @@ impl Engine {
             template,
             stores,
             footers: Mutex::default(),
+            buffers: Buffers::new(BUFFER_BYTES_KEPT.min(usize::try_from(limits.memory / 16).unwrap_or(usize::MAX))),
+            turns: Arc::new(Semaphore::new(threads)),
             workers: Workers::start(threads)?,
             _spill: spill,
         })))
@@ -187,6 +197,34 @@ impl Engine {
             kept.insert(store.to_owned(), Arc::clone(&cache));
         }
         cache
+    }
+
+    /// Memory for decoding that is used again.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.0.buffers
+    }
+
+    pub(crate) fn turns(&self) -> &Arc<Semaphore> {
+        &self.0.turns
+    }
+
+    /// The bytes of a part, to be read on threads for work.
+    ///
+    /// # Errors
+    /// [`FileError`] if it is gone or was changed, or the store does not answer.
+    pub(crate) async fn part_source(&self, open: &OpenLocation, part: &Part) -> Result<Arc<dyn ReadRange>, FileError> {
+        let file = FoundFile::of_part(open, part)?;
+        part_source(open, &file, Handle::current()).await
+    }
+
+    pub(crate) fn spawn_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<JoinHandle<T>, QueryError> {
+        match &self.0.workers.0 {
+            Some(runtime) => Ok(runtime.spawn_blocking(work)),
+            None => Err(QueryError::internal("the engine is shut down")),
+        }
     }
 
     pub(crate) fn spawn<F>(&self, work: F) -> Result<JoinHandle<F::Output>, QueryError>

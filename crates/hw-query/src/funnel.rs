@@ -28,11 +28,13 @@ use crate::rows::SummaryHandle;
 use crate::run::{AbortOnDrop, Canceller};
 
 mod codec;
+mod direct;
 mod exec;
 mod node;
 mod output;
 mod planner;
 mod run;
+mod skip;
 mod spec;
 #[cfg(test)]
 mod tests;

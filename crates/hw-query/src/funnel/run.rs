@@ -13,6 +13,7 @@ use futures::StreamExt;
 use hw_catalog::{Groups, Part, Table, TableKind};
 use hw_funnel::{Dataset, Partial, Query};
 
+use super::direct::{Direct, DirectRun};
 use super::node::FunnelNode;
 use super::output::merge_into;
 use super::spec::{FunnelSpec, Options};
@@ -61,6 +62,8 @@ struct Source {
     relations: Vec<Relation>,
     /// Whether groups may straddle the parts of a relation.
     straddling: bool,
+    /// Registered parts, which can be read without a plan.
+    parts: Option<(Arc<Table>, Vec<Part>)>,
 }
 
 /// Rows that are matched by one plan.
@@ -88,14 +91,15 @@ impl FunnelWork {
     pub(crate) async fn run(self) -> Result<FunnelPartial, QueryError> {
         let open = self.open();
         let source = self.source(open.catalog()).await?;
-        let query = Query::from_expanded(self.scan.query(), &source.dataset)?;
-        let mut partial = Partial::empty(&query);
-        let mut row_groups_pruned = 0;
-        for relation in &source.relations {
-            let planned = self.plan(&open, &source.dataset, relation).await?;
-            self.execute(&planned, &mut partial).await?;
-            row_groups_pruned += row_groups_pruned_of(&planned.plan);
-        }
+        let query = Arc::new(Query::from_expanded(self.scan.query(), &source.dataset)?);
+        let direct = match &source.parts {
+            Some((table, parts)) => self.direct(open.catalog(), &query, table, parts).await?,
+            None => None,
+        };
+        let (partial, row_groups_pruned) = match direct {
+            Some(run) => (run.partial, run.row_groups_pruned),
+            None => self.by_plans(&open, &source, &query).await?,
+        };
         let read = self.counters.summary();
         Ok(FunnelPartial {
             partial,
@@ -108,6 +112,36 @@ impl FunnelWork {
             redistributed: source.straddling,
             pinned: open.catalog().pinned(),
         })
+    }
+
+    /// Parts straight from their pages.
+    async fn direct(
+        &self,
+        catalog: &StatementCatalog,
+        query: &Arc<Query>,
+        table: &Arc<Table>,
+        parts: &[Part],
+    ) -> Result<Option<DirectRun>, QueryError> {
+        let direct = Direct {
+            engine: &self.engine,
+            counters: &self.counters,
+            cancelled: &self.cancelled,
+            query,
+            export: self.scan.export(),
+        };
+        direct.run(&catalog.stores, table, parts).await
+    }
+
+    /// The counts, and the number of row groups skipped.
+    async fn by_plans(&self, open: &OpenCatalog, source: &Source, query: &Query) -> Result<(Partial, u64), QueryError> {
+        let mut partial = Partial::empty(query);
+        let mut row_groups_pruned = 0;
+        for relation in &source.relations {
+            let planned = self.plan(open, &source.dataset, relation).await?;
+            self.execute(&planned, &mut partial).await?;
+            row_groups_pruned += row_groups_pruned_of(&planned.plan);
+        }
+        Ok((partial, row_groups_pruned))
     }
 
     /// The plan over the first relation.
@@ -162,6 +196,7 @@ impl FunnelWork {
                 partitions: (self.engine.threads() * PARTITIONS_UNKNOWN).min(PARTITIONS_MAX),
             }],
             straddling: true,
+            parts: None,
         }
     }
 
@@ -191,6 +226,7 @@ impl FunnelWork {
             dataset,
             relations,
             straddling: table.groups == Groups::Split,
+            parts: Some((Arc::clone(table), parts.to_vec())),
         })
     }
 
