@@ -54,7 +54,7 @@ fn texts(count: usize) -> Vec<String> {
     while texts.len() < count {
         let text = any.new_tree(&mut runner).unwrap().current();
         let mixed = format!("{}{text}", MEANT[texts.len() % MEANT.len()]);
-        texts.push(if texts.len() % 2 == 0 { text } else { mixed });
+        texts.push(if texts.len().is_multiple_of(2) { text } else { mixed });
     }
     texts.sort();
     texts.dedup();

@@ -15,8 +15,10 @@ use crate::harness::{Sandbox, finish};
 
 const REGISTER: [&str; 8] = ["table", "register", "events", "data", "--group", "user", "--time", "ts"];
 
-/// What may happen to a part.
-const FAULTS: [(&str, fn(&Path)); 5] = [
+/// What may happen to a part, and how.
+type Fault = (&'static str, fn(&Path));
+
+const FAULTS: [Fault; 5] = [
     ("vanishes", |part| std::fs::remove_file(part).unwrap()),
     ("is truncated", |part| {
         let bytes = std::fs::metadata(part).unwrap().len();

@@ -25,7 +25,9 @@ fn rounds() -> u64 {
 }
 
 /// What happens in a round, with one process that does not come to its end.
-const ACTIONS: [(&str, fn(&Story, &mut StdRng)); 13] = [
+type Action = (&'static str, fn(&Story, &mut StdRng));
+
+const ACTIONS: [Action; 13] = [
     ("register", |story, random| story.kill_command(REGISTER, random)),
     ("register another", |story, random| {
         story.kill_command(
