@@ -17,9 +17,16 @@ pub struct JobRequest {
     /// Lower first; 100 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
-    /// Longest time from submission to end, `"60s"`.
+    /// Longest time to the end, from the submission or from `not_before`, `"60s"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+    /// Do not start before: RFC 3339, `"2026-01-31T06:00:00Z"`, or so long from now, `"10m"`. Such a job goes on when the
+    /// server is started anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    /// End as `timed_out` unless the job has ended by then: RFC 3339, or so long from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
     /// Labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -128,9 +135,18 @@ pub struct JobDocument {
     pub attempts: u32,
     /// Lower first.
     pub priority: i32,
-    /// Longest time from submission to end, in seconds.
+    /// Longest time to the end, from the submission or from `not_before`, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
+    /// It does not start before, as the wall stood at the submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    /// Seconds until it may start, while it must not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_in_seconds: Option<f64>,
+    /// It ends as `timed_out` unless it has ended by then, as the wall stood at the submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
     /// Labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -238,6 +254,12 @@ pub struct TaskDocument {
     pub fence: u64,
     /// Number of attempts.
     pub attempts: u32,
+    /// Rows dealt with in the newest attempt that told of any.
+    #[serde(default)]
+    pub rows: u64,
+    /// Bytes read, likewise.
+    #[serde(default)]
+    pub bytes: u64,
     /// Who has it or had it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,

@@ -1,5 +1,7 @@
 //! SQL requests.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -17,6 +19,9 @@ pub struct SqlRequest {
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     #[schema(value_type = Object)]
     pub format_options: serde_json::Map<String, Value>,
+    /// Options of the engine that the statement runs with, by name, as `SET` takes them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// How rows travel, chosen by `Accept`.
@@ -56,6 +61,9 @@ pub struct ExplainRequest {
     /// Run it, and tell rows and time of each step.
     #[serde(default)]
     pub analyze: bool,
+    /// Options of the engine that the statement runs with, by name, as `SET` takes them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// How a statement is carried out.

@@ -71,8 +71,11 @@ pub enum CheckState {
 /// A page of workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WorkerList {
-    /// The workers, by id.
+    /// The workers, newest first.
     pub items: Vec<WorkerDocument>,
+    /// Token of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A worker.
@@ -86,6 +89,9 @@ pub struct WorkerDocument {
     pub pid: u32,
     /// Its program's version.
     pub version: String,
+    /// When its process started; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub started_at: String,
     /// Tasks that it takes at a time.
     pub slots: u32,
     /// Tasks that it has.
@@ -136,11 +142,14 @@ pub struct TokenDocument {
     pub expires_at: Option<String>,
 }
 
-/// All tokens, by name.
+/// A page of tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenList {
-    /// The tokens.
+    /// The tokens, newest first.
     pub items: Vec<TokenDocument>,
+    /// Token of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The settings in force.

@@ -18,7 +18,7 @@ mod task;
 mod tests;
 
 pub(crate) use admin::{
-    CompletionArgs, ConfigVerb, DemoArgs, ErrorPageArgs, TokenVerb, UpArgs, WorkerArgs, WorkerVerb,
+    CompletionArgs, ConfigVerb, DemoArgs, ErrorPageArgs, Role, TokenVerb, UpArgs, WorkerArgs, WorkerVerb,
 };
 pub(crate) use event::{EventArgs, EventVerb};
 pub(crate) use funnel::{FunnelVerb, QueryArgs, RunArgs, Step, ValidateArgs};
@@ -185,8 +185,31 @@ pub(crate) enum Command {
     Doctor,
     Completions(CompletionArgs),
     Explain(ErrorPageArgs),
+    /// Names that the last word may be, for completion scripts
+    #[command(hide = true)]
+    CompleteWords {
+        /// The words of the line behind `headwater`, up to the cursor
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
     #[command(hide = true, about = "What a command's exit code tells", long_about = EXIT_CODES)]
     ExitCodes,
+}
+
+impl CommandLine {
+    /// The line with what counts as its own: words to complete name the server and data folder of the line that they are of.
+    pub(crate) fn settled(mut self) -> Self {
+        if let Some(Command::CompleteWords { words }) = &self.command {
+            let value = |name: &str| {
+                let at = words.iter().position(|word| word == name)?;
+                words.get(at + 1).filter(|value| !value.is_empty()).cloned()
+            };
+            self.global.data_dir = value("--data-dir").map(PathBuf::from).or(self.global.data_dir);
+            self.global.server = value("--server").or(self.global.server);
+            self.global.quiet = true;
+        }
+        self
+    }
 }
 
 /// The page `headwater help exit-codes`.

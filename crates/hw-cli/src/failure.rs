@@ -140,6 +140,8 @@ pub(crate) enum ClientError {
     UnknownCode { code: String, near: Option<String> },
     #[error("{reason}")]
     Shell { reason: String, help: String },
+    #[error("certificates for the connection cannot be used: {}", .faults.join("; "))]
+    Certificates { faults: Vec<String> },
     #[error("job {job} has not ended after {waited}")]
     StillRunning { job: String, waited: String },
 }
@@ -159,7 +161,7 @@ impl ClientError {
             }
             Self::OutOfReach { .. } | Self::Foreign { .. } => ExitCode::OutOfReach,
             Self::Unreadable { .. } | Self::BrokenOff { .. } | Self::Output { .. } => ExitCode::Failed,
-            Self::Input { .. } | Self::NotJson { .. } => ExitCode::BadInput,
+            Self::Input { .. } | Self::NotJson { .. } | Self::Certificates { .. } => ExitCode::BadInput,
             Self::UnknownCode { .. } => ExitCode::NotFound,
             Self::StillRunning { .. } => ExitCode::TimedOut,
         }
@@ -203,6 +205,7 @@ impl ClientError {
             Self::Shell { .. } => (400, "HW-C059", "no such dot command"),
             Self::StillRunning { .. } => (408, "HW-C060", "the job has not ended yet"),
             Self::ServerAddress { .. } => (400, "HW-C061", "no address of a server"),
+            Self::Certificates { .. } => (422, "HW-C064", "the certificates cannot be used"),
             Self::Unreadable { .. } => (502, "HW-C062", "the answer is not understood"),
         }
     }
@@ -220,6 +223,9 @@ impl ClientError {
             Self::Unconfirmed { .. } => "add --yes",
             Self::Input { .. } => "check the path; `-` reads standard input",
             Self::NotJson { .. } => return None,
+            Self::Certificates { .. } => {
+                "name PEM files in HEADWATER_CA (or `client.ca`), `client.certificate` and `client.key`"
+            }
             Self::Output { .. } => "check the folder, its rights and the free space",
             Self::UnknownCode { near, .. } => {
                 return Some(match near {

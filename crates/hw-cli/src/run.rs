@@ -51,7 +51,7 @@ pub async fn run(
 ) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let width = surroundings.width.unwrap_or(100);
-    match parse(&arguments, width) {
+    match parse(&arguments, width).map(CommandLine::settled) {
         Ok(line) => {
             let (mut context, fault) = Context::new(&line.global, surroundings, program);
             let ended = match fault {

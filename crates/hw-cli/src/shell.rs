@@ -3,6 +3,7 @@
 //! The same engine serves a person at a prompt, `-c`, `-f` and a pipe; they differ in where lines come from, in whether a
 //! failure ends the session ([`Settings::bail`]), and in whether Ctrl-C ends it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ mod highlight;
 pub(crate) mod interactive;
 mod names;
 mod passthrough;
+mod session;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -74,6 +76,8 @@ pub(crate) struct Shell<'a> {
     /// What lines come from, for messages.
     source: String,
     output: Option<OutputFile>,
+    /// What was SET so far.
+    options: BTreeMap<String, String>,
     /// Exit code of the last failure that did not end the session.
     failed: Option<ExitCode>,
     read_depth: usize,
@@ -89,6 +93,7 @@ impl<'a> Shell<'a> {
             statements: Statements::default(),
             source: "standard input".to_owned(),
             output: None,
+            options: BTreeMap::new(),
             failed: None,
             read_depth: 0,
             interactive: false,
@@ -197,8 +202,22 @@ impl<'a> Shell<'a> {
     async fn answer(&mut self, sql: &str) -> Result<(), Ending> {
         match self.settings.explain {
             Some(analyze) => self.explain(sql, analyze).await,
-            None => self.rows(sql).await,
+            None => {
+                self.rows(sql).await?;
+                self.remember(sql);
+                Ok(())
+            }
         }
+    }
+
+    /// Keeps what a statement has SET for those that follow.
+    fn remember(&mut self, sql: &str) {
+        let Some(change) = session::change_of(sql) else { return };
+        if change == session::Change::Unclear {
+            let warning = "this holds for this statement only: write `SET name = value` or `RESET name`";
+            self.context.console.warn(warning);
+        }
+        session::remember(&mut self.options, &change);
     }
 
     async fn explain(&mut self, sql: &str, analyze: bool) -> Result<(), Ending> {
@@ -206,6 +225,7 @@ impl<'a> Shell<'a> {
             sql: sql.to_owned(),
             params: self.settings.params.clone(),
             analyze,
+            settings: self.options.clone(),
         };
         let call = Call::post(&["sql", "explain"]).json(&request)?;
         let answer = self.context.client.document(call).await?;
@@ -222,6 +242,7 @@ impl<'a> Shell<'a> {
             sql: sql.to_owned(),
             params: self.settings.params.clone(),
             format_options: serde_json::Map::new(),
+            settings: self.options.clone(),
         };
         let begin = self.context.console.now();
         let accept = row_format(self.settings.format).media_type();

@@ -276,11 +276,15 @@ impl Program for FakeProgram {
             value,
             origin: origin.to_owned(),
         };
+        let flags = options.settings.iter();
+        let of_client = flags.filter(|(key, _)| key.starts_with("client."));
+        let of_client = of_client.map(|(key, value)| setting(key, json!(value), "--set"));
+        let settings = [
+            setting("memory.limit", json!("70%"), "default"),
+            setting("http.port", json!(7080), "/home/ann/headwater.toml"),
+        ];
         Ok(CheckedConfig {
-            settings: vec![
-                setting("memory.limit", json!("70%"), "default"),
-                setting("http.port", json!(7080), "/home/ann/headwater.toml"),
-            ],
+            settings: settings.into_iter().chain(of_client).collect(),
         })
     }
 

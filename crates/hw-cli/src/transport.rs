@@ -18,12 +18,14 @@ mod http_server;
 mod local;
 #[cfg(test)]
 mod tests;
+mod trust;
 #[cfg(unix)]
 mod unix;
 
 use http_server::HttpTransport;
 pub(crate) use http_server::ServerAddress;
 use local::LocalTransport;
+use trust::Trust;
 #[cfg(unix)]
 use unix::UnixTransport;
 
@@ -48,7 +50,7 @@ impl Transport {
     /// Finds the router.
     pub(crate) async fn open(destination: &Destination) -> Result<Self, Failure> {
         if let Some(server) = &destination.server {
-            return Ok(Self::Http(HttpTransport::new(server)?));
+            return Ok(Self::Http(HttpTransport::new(server, &trust(destination, server)?)?));
         }
         #[cfg(unix)]
         if let Some(transport) = UnixTransport::find(&sockets(&destination.local.data_dir)).await {
@@ -93,6 +95,15 @@ impl Transport {
             Self::Unix(_) => {}
         }
     }
+}
+
+/// Whom to trust; only an encrypted connection needs to know, so that the settings are read for one only.
+fn trust(destination: &Destination, server: &ServerAddress) -> Result<Trust, Failure> {
+    if !server.is_encrypted() {
+        return Ok(Trust::default());
+    }
+    let config = destination.program.config(&destination.local)?;
+    Ok(Trust::of(&config, &destination.local.folder))
 }
 
 /// A request for a router that trusts this process: it says where relative paths begin.

@@ -7,6 +7,7 @@ use crate::args::{Command, CommandLine, EXIT_CODES, WorkerVerb};
 use crate::context::{Context, Ended};
 
 mod admin;
+mod complete;
 mod config;
 mod demo;
 mod event;
@@ -50,7 +51,9 @@ async fn simple(command: Command, context: &mut Context) -> Ended {
     match command {
         Command::Task(verb) => task::run(context, verb).await,
         Command::Worker(args) => match args.verb {
-            Some(WorkerVerb::List) => admin::list_workers(context).await,
+            Some(WorkerVerb::List { host, label, page }) => {
+                admin::list_workers(context, host.as_deref(), label.as_deref(), &page).await
+            }
             None => process::worker(context, args).await,
         },
         Command::Token(verb) => admin::token(context, verb).await,
@@ -59,6 +62,7 @@ async fn simple(command: Command, context: &mut Context) -> Ended {
         Command::Doctor => admin::doctor(context).await,
         Command::Completions(args) => admin::completions(context, &args),
         Command::Explain(args) => explain::run(context, &args),
+        Command::CompleteWords { words } => complete::run(context, &words).await,
         Command::ExitCodes => {
             context.console.line(EXIT_CODES)?;
             Ok(ExitCode::Done)

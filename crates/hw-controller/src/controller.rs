@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hw_job::{Clock, Elapsed, EventSeq, JobId, JobKind, JobState, RetryPolicy, SessionId};
-use hw_store::{JobChangeError, JobRecord, Store, StoreError};
+use hw_job::{Clock, Elapsed, EventSeq, JobId, JobKind, JobState, RetryPolicy, SessionId, TaskId};
+use hw_store::{ChangeRefused, JobChangeError, JobRecord, Store, StoreError};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -190,6 +190,9 @@ impl Controller {
             if record.state.is_settled() || left.is_zero() {
                 return Ok(record);
             }
+            if let Some(trouble) = self.store().trouble() {
+                return Err(trouble.into());
+            }
             // Jobs that other processes drive do not show in `ended`.
             let _ = tokio::time::timeout(left.min(LOOK_AGAIN), ended.changed()).await;
         }
@@ -203,6 +206,17 @@ impl Controller {
         let state = self.store().request_cancel(job, reason).await?;
         self.nudge();
         Ok(state)
+    }
+
+    /// Cancels an open task. Its worker sees it within 200 ms; what it still reports is late. A job needs all its tasks, of
+    /// whatever kind it is: it ends as `cancelled`, for the reason that tells of this task.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer; [`ChangeRefused`] inside if there is no such task or it has ended.
+    pub async fn cancel_task(&self, task: TaskId, reason: &str) -> Result<Result<(), ChangeRefused>, StoreError> {
+        let answer = self.store().cancel_task(task, reason).await?;
+        self.nudge();
+        Ok(answer)
     }
 
     /// A job's result.

@@ -74,6 +74,7 @@ impl Controller {
             counts,
             next,
             files: Vec::new(),
+            work: None,
         }
     }
 

@@ -26,6 +26,8 @@ pub enum EventKind {
     TaskStarted,
     /// A task waits for another attempt. Data: `attempt`, `state`.
     TaskRetry,
+    /// A task is cancelled by itself; its worker is to stop. Data: `reason`.
+    TaskCancelRequested,
     /// A task settled. Data: `attempt`, `state`.
     TaskEnded,
     /// A report came after its fence was over. Data: `attempt`.
@@ -54,7 +56,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the type.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::JobSubmitted,
         Self::JobStarted,
         Self::JobFinishing,
@@ -63,6 +65,7 @@ impl EventKind {
         Self::TaskReady,
         Self::TaskStarted,
         Self::TaskRetry,
+        Self::TaskCancelRequested,
         Self::TaskEnded,
         Self::TaskLate,
         Self::TableCreated,
@@ -88,6 +91,7 @@ impl EventKind {
             Self::TaskReady => "task.ready",
             Self::TaskStarted => "task.started",
             Self::TaskRetry => "task.retry",
+            Self::TaskCancelRequested => "task.cancel_requested",
             Self::TaskEnded => "task.ended",
             Self::TaskLate => "task.late",
             Self::TableCreated => "table.created",

@@ -167,6 +167,15 @@ impl TaskCounts {
     }
 }
 
+/// What has been worked off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Work {
+    /// Rows dealt with.
+    pub rows: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
@@ -176,10 +185,10 @@ pub struct Progress {
     /// The same for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Rows dealt with.
+    /// Rows dealt with by all its tasks, each in its newest attempt that told of any.
     #[serde(default)]
     pub rows: u64,
-    /// Bytes read.
+    /// Bytes read, likewise.
     #[serde(default)]
     pub bytes: u64,
 }

@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 /// A kind of job. Pure: whatever it needs of the outside is handed in, or is done by a task.
 ///
 /// The controller calls, in this order: [`reads`](Self::reads), [`prepare`](Self::prepare), and then
-/// [`advance`](Self::advance) each time all tasks so far have succeeded, until it answers with a result.
+/// [`advance`](Self::advance) each time all tasks so far have succeeded, until it names no more of them; then
+/// [`merge`](Self::merge), during which the job is `finishing`.
 pub trait JobKind: Send + Sync {
     /// The kind's name, `funnel`.
     fn name(&self) -> &'static str;
@@ -39,11 +40,22 @@ pub trait JobKind: Send + Sync {
     /// [`PrepareError`] with every fault; nothing of the job exists then.
     fn prepare(&self, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError>;
 
-    /// Called when all tasks so far have succeeded: more tasks, or the result.
+    /// Called when all tasks so far have succeeded: more tasks, or that no more are needed. A kind that needs only its first
+    /// tasks leaves it out.
     ///
     /// # Errors
     /// The failure with which the job ends.
-    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure>;
+    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
+        let _ = job;
+        Ok(Advance::Merge)
+    }
+
+    /// Makes the result of the outcomes. It may take its time, and is called anew with the same view if the process ends
+    /// meanwhile and another one takes the job over.
+    ///
+    /// # Errors
+    /// The failure with which the job ends.
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure>;
 }
 
 /// What [`JobKind::prepare`] looks at.
@@ -157,8 +169,8 @@ pub struct TaskView {
 pub enum Advance {
     /// More tasks.
     Tasks(Vec<TaskSpec>),
-    /// The end.
-    Finish(Merged),
+    /// No more: the result can be made.
+    Merge,
 }
 
 /// A job's result, and what its end changes.

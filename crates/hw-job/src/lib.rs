@@ -26,7 +26,7 @@ pub use course::{Command, JobCourse, JobEvent};
 pub use event::{Event, EventKind, NewEvent};
 pub use failure::{ErrorClass, Failure};
 pub use ids::{AttemptId, EventSeq, Fence, InvalidId, JobId, SessionId, TaskId, WorkerId};
-pub use job::{JobEnding, JobState, Lifetime, Progress, StoredDocument, TaskCounts};
+pub use job::{JobEnding, JobState, Lifetime, Progress, StoredDocument, TaskCounts, Work};
 pub use kind::{
     Advance, CatalogChange, JobKind, JobView, LastUse, Merged, PinnedTable, PrepareError, PrepareRequest, Prepared,
     TaskSpec, TaskView,

@@ -2,7 +2,8 @@
 //!
 //! Over the Unix socket and in process a client is the user of the data folder and may do everything. Over TCP the name
 //! under which the server was asked for and the page that asks are looked at first ([`check_host`], [`check_origin`]), then
-//! the token: demanded where the listener is not on the loopback or the settings say so, and checked wherever one is sent.
+//! the token: demanded where the listener is not on the loopback or the settings say so, unless clients show certificates, and
+//! checked wherever one is sent.
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +30,8 @@ pub(crate) enum Transport {
     Unix,
     /// Over the network.
     Tcp {
-        /// Whether only requests with a token are answered.
-        token_demanded: bool,
+        /// What requests without a token may do; `None` = they are not answered.
+        without_token: Option<Role>,
     },
 }
 

@@ -23,9 +23,10 @@ use serde_json::Value;
 
 pub use fault::{ConfigError, Origin};
 pub use model::{
-    AuthSettings, ByteSize, CacheSettings, CompatSettings, Config, EventSettings, FileSettings, FunnelSettings,
-    HttpSettings, JobSettings, ListenAddress, LogSettings, MemorySettings, MetricSettings, RegistrationSettings,
-    RetrySettings, S3Settings, Share, SpillSettings, TableSettings, TimeSpan, WorkerSettings,
+    AuthSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, EventSettings, FileSettings,
+    FunnelSettings, HttpSettings, JobSettings, ListenAddress, LogSettings, MemorySettings, MetricSettings,
+    RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, TableSettings, TimeSpan, TlsSettings,
+    WorkerSettings,
 };
 pub use schema::config_schema;
 pub(crate) use units::{UnitFault, parse_duration, show_duration, show_size};

@@ -11,7 +11,7 @@ use hw_store::{SessionRecord, TokenRecord, WorkerRecord};
 
 use crate::auth::role_name;
 
-pub(crate) use job::{Detail, job_document, progress_document, task_document, task_document_in_list};
+pub(crate) use job::{Detail, job_document, job_progress, task_document, task_document_in_list};
 pub(crate) use table::{part_document, table_document};
 
 pub(crate) fn event_document(event: Event) -> EventDocument {
@@ -26,16 +26,14 @@ pub(crate) fn event_document(event: Event) -> EventDocument {
 }
 
 /// A worker, with what its process says of itself.
-pub(crate) fn worker_document(worker: WorkerRecord, sessions: &[SessionRecord]) -> WorkerDocument {
-    let session = sessions
-        .iter()
-        .map(|record| &record.session)
-        .find(|session| session.id == worker.session);
+pub(crate) fn worker_document(worker: WorkerRecord, process: Option<&SessionRecord>) -> WorkerDocument {
+    let session = process.map(|record| &record.session);
     WorkerDocument {
         id: worker.id.to_string(),
         host: session.map(|session| session.host.clone()).unwrap_or_default(),
         pid: session.map(|session| session.pid).unwrap_or_default(),
         version: session.map(|session| session.version.clone()).unwrap_or_default(),
+        started_at: process.map(|record| rfc3339(record.started_at.0)).unwrap_or_default(),
         slots: worker.slots,
         running: worker.running,
         labels: worker.labels,

@@ -22,11 +22,11 @@ mod tests;
 
 pub use app::{App, AppRole, UpSettings, WorkerProcessSettings, serve_up, serve_worker};
 pub use config::{
-    AuthSettings, ByteSize, CacheSettings, CompatSettings, Config, ConfigError, ConfigFiles, ConfigSources,
-    DEFAULT_TOML, EventSettings, FileSettings, FlagSetting, FunnelSettings, HttpSettings, JobSettings, ListenAddress,
-    LoadedConfig, LogSettings, MemorySettings, MetricSettings, Origin, PROJECT_FILE, RegistrationSettings,
-    RetrySettings, S3Settings, Share, SpillSettings, TableSettings, TimeSpan, WorkerSettings, config_schema,
-    load_config,
+    AuthSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, ConfigError, ConfigFiles,
+    ConfigSources, DEFAULT_TOML, EventSettings, FileSettings, FlagSetting, FunnelSettings, HttpSettings, JobSettings,
+    ListenAddress, LoadedConfig, LogSettings, MemorySettings, MetricSettings, Origin, PROJECT_FILE,
+    RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, TableSettings, TimeSpan, TlsSettings,
+    WorkerSettings, config_schema, load_config,
 };
 pub use data_folder::{DataFolder, DataFolderError, UpLock};
 pub use demo::{Demo, write_demo};

@@ -4,6 +4,7 @@ mod connection;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use stall::StallLimit;
+pub(crate) use tls::Tls;
 
 /// Pause after a connection could not be accepted, so that a host out of handles is not asked in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -24,6 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Where connections come from.
 pub(crate) enum Listener {
     Tcp(TcpListener),
+    /// Encrypted.
+    Tls(TcpListener, Tls),
     Unix(UnixListener),
 }
 
@@ -49,23 +53,17 @@ pub(crate) async fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener
 pub(crate) async fn serve(listener: Listener, router: Router, limits: ListenLimits, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
-        let permit = tokio::select! {
+        let room = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
-            permit = limits.connections.clone().acquire_owned() => permit,
+            room = room(&listener, &limits) => room,
         };
-        let stream = tokio::select! {
+        let arrival = tokio::select! {
             () = stop.cancelled() => break,
-            stream = accept(&listener) => stream,
+            arrival = accept(&listener) => arrival,
         };
-        match stream {
-            Ok(stream) => {
-                let answered = connection::answer(stream, router.clone(), stop.clone());
-                connections.spawn(async move {
-                    answered.await;
-                    drop(permit);
-                });
-            }
+        match arrival {
+            Ok(arrival) => drop(connections.spawn(answer(arrival, room, router.clone(), stop.clone()))),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -84,14 +82,58 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-async fn accept(listener: &Listener) -> std::io::Result<Box<dyn Stream>> {
+/// A connection that was accepted.
+enum Arrival {
+    Ready(Box<dyn Stream>),
+    /// One that has to agree on a session first.
+    Unsettled(TcpStream, Tls),
+}
+
+/// What a connection takes of the limits.
+struct Room {
+    connection: Option<OwnedSemaphorePermit>,
+    handshake: Option<OwnedSemaphorePermit>,
+}
+
+/// Waits until the limits have room for one more connection. Cancel-safe.
+async fn room(listener: &Listener, limits: &ListenLimits) -> Room {
+    let connection = limits.connections.clone().acquire_owned().await.ok();
+    let handshake = match listener {
+        Listener::Tls(_, tls) => tls.handshakes.clone().acquire_owned().await.ok(),
+        Listener::Tcp(_) | Listener::Unix(_) => None,
+    };
+    Room { connection, handshake }
+}
+
+async fn accept(listener: &Listener) -> std::io::Result<Arrival> {
     match listener {
-        Listener::Tcp(listener) => {
-            let (stream, _) = listener.accept().await?;
-            // Rows and events are written when they are there; waiting for more only delays them.
-            drop(stream.set_nodelay(true));
-            Ok(Box::new(stream))
-        }
-        Listener::Unix(listener) => Ok(Box::new(listener.accept().await?.0)),
+        Listener::Tcp(listener) => Ok(Arrival::Ready(Box::new(accept_tcp(listener).await?))),
+        Listener::Tls(listener, tls) => Ok(Arrival::Unsettled(accept_tcp(listener).await?, tls.clone())),
+        Listener::Unix(listener) => Ok(Arrival::Ready(Box::new(listener.accept().await?.0))),
     }
+}
+
+async fn accept_tcp(listener: &TcpListener) -> std::io::Result<TcpStream> {
+    let (stream, _) = listener.accept().await?;
+    // Rows and events are written when they are there; waiting for more only delays them.
+    drop(stream.set_nodelay(true));
+    Ok(stream)
+}
+
+/// Answers one connection, whose room is free again at its end.
+async fn answer(arrival: Arrival, room: Room, router: Router, stop: CancellationToken) {
+    let settled = match arrival {
+        Arrival::Ready(stream) => Ok(stream),
+        Arrival::Unsettled(stream, tls) => tokio::select! {
+            () = stop.cancelled() => return,
+            settled = tls.accept(stream) => settled.map(|stream| Box::new(stream) as Box<dyn Stream>),
+        },
+    };
+    drop(room.handshake);
+    match settled {
+        Ok(stream) => connection::answer(stream, router, stop).await,
+        // Anybody can knock; what they say wrong is no fault of ours.
+        Err(error) => tracing::debug!(%error, "a client did not agree on a session"),
+    }
+    drop(room.connection);
 }

@@ -3,11 +3,13 @@
 
 mod access;
 mod bodies;
+pub(crate) mod certificates;
 mod client;
 mod events;
 mod health;
 mod jobs;
 mod kinds;
+mod lists;
 mod setting;
 mod shell;
 mod sql;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hw_controller::{SubmitFault, Submitted};
-use hw_job::{Clock, Elapsed, Ending, EventSeq, Fence, JobId, SessionId, TaskId, WorkerId};
+use hw_job::{Clock, Elapsed, Ending, EventSeq, Fence, JobId, SessionId, TaskId, TaskState, WorkerId};
 use hw_store::{ChangeRefused, ClaimedTask, EventFilter, Store, StoreError, TaskChange, TaskChanged};
 
 use crate::clock::SimClock;
@@ -188,9 +188,12 @@ impl Checker {
         Ok(())
     }
 
-    /// A worker's lease was extended.
+    /// A worker's lease was extended. One that had run out counts as over for good: somebody may have seen that and be about
+    /// to take the task away.
     pub(crate) fn kept(&mut self, task: &ClaimedTask, until: Elapsed) {
-        if let Some(lease) = self.leases.get_mut(&task.id).filter(|(fence, _)| *fence == task.fence) {
+        let now = self.clock.elapsed();
+        let lease = self.leases.get_mut(&task.id);
+        if let Some(lease) = lease.filter(|(fence, until)| *fence == task.fence && *until > now) {
             lease.1 = until;
         }
     }
@@ -209,7 +212,9 @@ impl Checker {
             Err(ChangeRefused::NotFound(_)) => self.may_be_gone(task.job),
             Err(ChangeRefused::SessionOver { worker, .. }) => {
                 let alive = self.is_alive(worker.0.trim_end_matches(":tasks"), self.clock.elapsed());
-                demand(!alive, "whoever lives may finish", || format!("{worker} was refused task {task}"))
+                demand(!alive, "whoever lives may finish", || {
+                    format!("{worker} was refused task {task}")
+                })
             }
             Err(refused @ ChangeRefused::FileSwept { .. }) => {
                 Err(Violation::new("files that are referred to stay", refused.to_string()))
@@ -219,6 +224,34 @@ impl Checker {
                 Err(Violation::new("every transition is legal", detail))
             }
         }
+    }
+
+    /// What the store said to the cancellation of one task.
+    pub(crate) fn task_cancelled(
+        &mut self,
+        executor: &Executor,
+        task: TaskId,
+        told: Result<(), ChangeRefused>,
+    ) -> Result<(), Violation> {
+        let stored = answer(executor.now(self.store.load_task(task)))?;
+        let Some(stored) = stored else {
+            return self.may_be_gone(task.job).or_else(|violation| match told {
+                Err(ChangeRefused::NotFound(_)) => Ok(()),
+                _ => Err(violation),
+            });
+        };
+        let fenced = self.leases.get(&task).is_none_or(|(fence, _)| *fence < stored.fence);
+        let right = match &told {
+            Ok(()) => stored.state == TaskState::Cancelled && fenced && stored.outcome.is_none(),
+            Err(ChangeRefused::Illegal { from, .. }) => from.is_settled() && stored.state == *from,
+            // The job may have added it since.
+            Err(ChangeRefused::NotFound(_)) => true,
+            // Only reports are refused so.
+            Err(_) => false,
+        };
+        demand(right, "cancelled tasks are over at once", || {
+            format!("{told:?}: {stored:?}")
+        })
     }
 
     /// A report that is taken is one of the newest fence, and ends the attempt of that fence.

@@ -82,10 +82,18 @@ impl JobKind for SimKind {
             }
             first_index += stage.len();
         }
+        Ok(Advance::Merge)
+    }
+
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
+        let plan = self.plans.plan(plan_number(job.expanded));
+        if let Some(complaint) = complaint(&plan, job) {
+            self.complaints.add(complaint);
+        }
         if plan.merge_fails {
             return Err(merge_failure());
         }
-        Ok(Advance::Finish(merged(&plan, job)))
+        Ok(merged(&plan, job))
     }
 }
 

@@ -22,6 +22,10 @@ pub(crate) struct Plan {
     pub(crate) merge_fails: bool,
     pub(crate) table: Option<TableMove>,
     pub(crate) timeout: Option<Duration>,
+    /// It must not start for so long.
+    pub(crate) delay: Option<Duration>,
+    /// It must have ended after so long.
+    pub(crate) deadline: Option<Duration>,
     /// Whether its documents are kept in files.
     pub(crate) large: bool,
     /// Whether a finished job of this plan may answer for another.
@@ -81,7 +85,7 @@ impl Plan {
             tasks.collect()
         });
         let stages = stages.collect();
-        Self {
+        let mut plan = Self {
             number,
             lifetime: if chance.one_in(2) {
                 Lifetime::Durable
@@ -92,9 +96,22 @@ impl Plan {
             merge_fails: chance.one_in(16),
             table: table_move(&mut chance),
             timeout,
+            delay: None,
+            deadline: None,
             large: chance.one_in(6),
             answers: chance.one_in(3),
-        }
+        };
+        plan.delay = chance.one_in(6).then(|| Duration::from_secs(1 + chance.below(20)));
+        let last_start = plan.delay.unwrap_or_default();
+        plan.deadline = chance
+            .one_in(8)
+            .then(|| last_start + Duration::from_secs(1 + chance.below(40)));
+        plan
+    }
+
+    /// After how long it times out.
+    pub(crate) fn times_out_after(&self) -> Option<Duration> {
+        self.timeout.map(|timeout| timeout + self.delay.unwrap_or_default())
     }
 
     pub(crate) fn kind(&self) -> &'static str {

@@ -24,6 +24,13 @@ pub(crate) enum Action {
         job: u8,
         trouble: Option<Trouble>,
     },
+    /// A client asks a process for the end of one task of a job, counted from the newest.
+    CancelTask {
+        process: u8,
+        job: u8,
+        task: u8,
+        trouble: Option<Trouble>,
+    },
     /// A controller steps, or goes on with the step in which it stopped.
     Step { process: u8, trouble: Option<Trouble> },
     /// A client's request that had stopped goes on.
@@ -82,7 +89,7 @@ pub(crate) struct Weather {
 }
 
 /// How often which action is taken, before each script has its own preferences.
-const USUAL: [(Choice, u64); 21] = [
+const USUAL: [(Choice, u64); 22] = [
     (Choice::Step, 20),
     (Choice::Claim, 13),
     (Choice::Work, 13),
@@ -104,6 +111,7 @@ const USUAL: [(Choice, u64); 21] = [
     (Choice::Prune, 1),
     (Choice::Jump, 1),
     (Choice::HangUp, 1),
+    (Choice::CancelTask, 1),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +137,7 @@ enum Choice {
     Prune,
     Jump,
     HangUp,
+    CancelTask,
 }
 
 impl Choice {
@@ -155,6 +164,7 @@ impl Choice {
             | Self::GoOn
             | Self::Read
             | Self::Cancel
+            | Self::CancelTask
             | Self::Jump => false,
         }
     }
@@ -195,7 +205,7 @@ struct Author<'a> {
     chance: &'a mut Chance,
     weather: Weather,
     plans: Vec<u32>,
-    preferred: [(Choice, u64); 21],
+    preferred: [(Choice, u64); 22],
     total: u64,
     /// Longest time that passes at once, in milliseconds.
     patience: u64,
@@ -239,6 +249,12 @@ impl Author<'_> {
             Choice::Cancel => Action::Cancel {
                 process,
                 job: self.chance.small(8),
+                trouble: self.trouble(1),
+            },
+            Choice::CancelTask => Action::CancelTask {
+                process,
+                job: self.chance.small(8),
+                task: self.chance.small(4),
                 trouble: self.trouble(1),
             },
             disaster => self.disaster(disaster, process),

@@ -175,6 +175,12 @@ impl<'a> World<'a> {
                 trouble,
             } => self.submit(self.at(process), (plan, key, reuse), trouble)?,
             Action::Cancel { process, job, trouble } => self.cancel(self.at(process), job, trouble)?,
+            Action::CancelTask {
+                process,
+                job,
+                task,
+                trouble,
+            } => self.cancel_task(self.at(process), (job, task), trouble)?,
             Action::Step { process, trouble } => self.step(self.at(process), trouble)?,
             Action::GoOn { process, trouble } => self.go_on(self.at(process), trouble)?,
             Action::HangUp { process } => self.hang_up(self.at(process)),

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hw_catalog::{Part, Table, TableName, TableVersion};
-use hw_job::{Event, EventSeq, JobId, JobState, NewEvent, Progress, SessionId, TaskId, WorkerId};
+use hw_job::{Event, EventSeq, JobId, JobState, NewEvent, SessionId, TaskId, WorkerId};
 use hw_store::{
     AddTasks, AttemptRecord, CatalogStore, ChangeRefused, Claim, ClaimedTask, EndJob, EventFilter, EventStore,
     FileLedger, Heard, HeldTask, JobChangeError, JobFilter, JobRecord, JobStore, ListenFrom, ListenerRecord,
     ListenerStore, NewJob, NewSession, Page, PageRequest, QueueStore, Retention, SessionRecord, SessionStore, Store,
-    StoreError, Submission, SubmitError, TableUse, TaskChange, TaskChanged, TaskRecord, TokenRecord, Verdict,
+    StoreError, Submission, SubmitError, TableUse, TaskChange, TaskChanged, TaskRecord, TaskWork, TokenRecord, Verdict,
     WorkerRecord,
 };
 use tokio::sync::watch;
@@ -240,8 +240,8 @@ impl<A: Around> JobStore for Wrapped<A> {
         self.pass(self.inner.request_cancel(job, reason)).await
     }
 
-    async fn note_progress(&self, job: JobId, progress: &Progress) -> Result<(), StoreError> {
-        self.pass(self.inner.note_progress(job, progress)).await
+    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError> {
+        self.pass(self.inner.note_stage(job, stage)).await
     }
 
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
@@ -264,6 +264,10 @@ impl<A: Around> QueueStore for Wrapped<A> {
         self.pass(self.inner.heartbeat(worker, held, lease)).await
     }
 
+    async fn note_work(&self, done: &[TaskWork]) -> Result<(), StoreError> {
+        self.pass(self.inner.note_work(done)).await
+    }
+
     async fn change_tasks(
         &self,
         changes: Vec<TaskChange>,
@@ -281,6 +285,10 @@ impl<A: Around> QueueStore for Wrapped<A> {
 
     async fn requeue_task(&self, task: TaskId) -> Result<Result<(), ChangeRefused>, StoreError> {
         self.pass(self.inner.requeue_task(task)).await
+    }
+
+    async fn cancel_task(&self, task: TaskId, reason: &str) -> Result<Result<(), ChangeRefused>, StoreError> {
+        self.pass(self.inner.cancel_task(task, reason)).await
     }
 
     async fn queue_length(&self, job: Option<JobId>) -> Result<u64, StoreError> {

@@ -161,6 +161,7 @@ fn done(task: &ClaimedTask) -> TaskChange {
         counts: AttemptCounts::default(),
         next: NextState::Settled(TaskState::Succeeded),
         files: Vec::new(),
+        work: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A backend takes part with one line in its tests, `conformance!(memory, make)`, where `make` is an async function that
 //! returns a [`Setting`].
 
+pub(crate) mod cancels;
 pub(crate) mod catalog;
 pub(crate) mod claims;
 pub(crate) mod crowd;
@@ -20,6 +21,7 @@ pub(crate) mod retries;
 pub(crate) mod sessions;
 mod setting;
 pub(crate) mod submission;
+pub(crate) mod work;
 
 pub(crate) use invariants::{all_events, check_invariants};
 pub(crate) use setting::{
@@ -127,6 +129,20 @@ macro_rules! conformance {
                     a_delay_ends_with_the_job,
                     starts_and_ends_of_pauses_come_in_their_order,
                 }
+                cancels {
+                    a_task_that_nobody_has_is_cancelled_at_once,
+                    a_running_task_is_taken_from_its_worker,
+                    what_a_worker_brings_for_a_cancelled_task_is_late,
+                    settled_tasks_are_not_cancelled,
+                    nothing_follows_a_cancelled_task,
+                }
+                work {
+                    work_is_told_without_an_event_and_summed_up,
+                    a_new_attempt_begins_its_work_anew,
+                    work_under_another_fence_is_left_out,
+                    a_report_tells_the_last_of_the_work,
+                    a_stage_leaves_the_work_as_it_is,
+                }
                 ends {
                     a_result_is_kept,
                     a_file_as_result_is_referred_to,
@@ -137,7 +153,7 @@ macro_rules! conformance {
                     a_job_is_finishing_once,
                     the_first_reason_for_the_end_counts,
                     a_large_result_is_refused_and_the_job_goes_on,
-                    progress_is_replaced_without_an_event,
+                    the_stage_is_replaced_without_an_event,
                     a_job_is_adopted_from_its_owner_only,
                     a_job_ages_until_it_settles,
                     a_job_starts_once,

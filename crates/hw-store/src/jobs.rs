@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use hw_catalog::{Finding, TableName, TableVersion};
 use hw_job::{
     AttemptCounts, AttemptId, AttemptState, CatalogChange, Due, Elapsed, Failure, Fence, JobEnding, JobId, JobState,
-    Lifetime, Needs, Progress, SessionId, StoredDocument, TaskCounts, TaskId, TaskSpec, TaskState, Timestamp, WorkerId,
+    Lifetime, Needs, Progress, SessionId, StoredDocument, TaskCounts, TaskId, TaskSpec, TaskState, Timestamp, Work,
+    WorkerId,
 };
 use serde_json::Value;
 
@@ -205,6 +206,8 @@ pub struct TaskRecord {
     pub worker: Option<WorkerId>,
     /// Until when.
     pub lease_until: Option<Elapsed>,
+    /// What it has worked off, in the newest attempt that told of any.
+    pub work: Work,
     /// What it brought.
     pub outcome: Option<StoredDocument>,
     /// Why the last attempt failed.
@@ -420,11 +423,12 @@ pub trait JobStore {
     /// [`JobChangeError::NotFound`], or the store did not answer.
     async fn request_cancel(&self, job: JobId, reason: &str) -> Result<JobState, JobChangeError>;
 
-    /// Replaces how far a job is. No event, no flush; no effect on a settled job.
+    /// Replaces what is being done for a job. No event, no flush; no effect on a settled job. How much is done, its tasks
+    /// tell: [`QueueStore::note_work`](crate::QueueStore::note_work).
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
-    async fn note_progress(&self, job: JobId, progress: &Progress) -> Result<(), StoreError>;
+    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError>;
 
     /// Makes `to` the owner of the unsettled job if `from` is still its owner; returns whether it was.
     ///

@@ -70,6 +70,10 @@ impl Journal {
         self.of_task(kind, task, json!({ "attempt": attempt, "state": state.as_str() }));
     }
 
+    pub(crate) fn task_cancel_requested(&mut self, task: TaskId, reason: &str) {
+        self.of_task(EventKind::TaskCancelRequested, task, json!({ "reason": reason }));
+    }
+
     pub(crate) fn task_late(&mut self, task: TaskId, attempt: u32) {
         self.of_task(EventKind::TaskLate, task, json!({ "attempt": attempt }));
     }

@@ -41,7 +41,8 @@ pub use limits::{
 };
 pub use memory::MemoryStore;
 pub use queue::{
-    ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, Slot, TaskChange, TaskChanged, Verdict,
+    ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, Slot, TaskChange, TaskChanged, TaskWork,
+    Verdict,
 };
 pub use sessions::{NewSession, Role, SessionRecord, SessionStore, TokenRecord, WorkerRecord};
 pub use sqlite::{SqliteOptions, SqliteStore, restore};

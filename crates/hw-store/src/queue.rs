@@ -24,12 +24,12 @@ mod report;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hw_job::{AttemptCounts, Ending, Fence, JobId, SessionId, TaskId, TaskState, WorkerId};
+use hw_job::{AttemptCounts, Ending, Fence, JobId, SessionId, TaskId, TaskState, Work, WorkerId};
 use serde_json::Value;
 
 use crate::{StoreError, TaskRecord};
 pub(crate) use lane::{Candidate, Lane, choose, holds_any};
-pub(crate) use report::{Judgement, Standing, check_outcome, judge, outcome_of, takes_away};
+pub(crate) use report::{Judgement, Standing, cancelled_by_itself, check_outcome, judge, outcome_of, takes_away};
 
 /// What a worker is ready to take.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +97,17 @@ pub struct HeldTask {
     pub fence: Fence,
 }
 
+/// What a worker has done of a task that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskWork {
+    /// Which task.
+    pub task: TaskId,
+    /// Under which fence.
+    pub fence: Fence,
+    /// All that this attempt has worked off so far.
+    pub work: Work,
+}
+
 /// What a worker learns of a task that it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -134,6 +145,8 @@ pub struct TaskChange {
     pub next: NextState,
     /// Paths of files that the outcome refers to; confirmed with it.
     pub files: Vec<String>,
+    /// What the attempt has worked off; `None` leaves what was told before.
+    pub work: Option<Work>,
 }
 
 /// A change that took effect.
@@ -233,6 +246,14 @@ pub trait QueueStore {
         lease: Duration,
     ) -> Result<Vec<Verdict>, StoreError>;
 
+    /// Notes how much has been worked off of running tasks, a fixed number of statements for all of them. What is told under
+    /// another fence than the newest is left out. A job's figures are the sums of its tasks'. No event, no flush: nobody who
+    /// waits for something to become ready or to end is woken.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn note_work(&self, done: &[TaskWork]) -> Result<(), StoreError>;
+
     /// Ends attempts. Each change succeeds or is refused by itself, in the order given. A succeeded task makes the tasks
     /// that waited only for it ready, with one event per job at the end. A task is lost only while its lease, or that of
     /// its worker's session, is over. A report that is repeated, because the answer to
@@ -264,6 +285,14 @@ pub trait QueueStore {
     /// # Errors
     /// [`ChangeRefused`] inside if the task is not quarantined or its job has settled.
     async fn requeue_task(&self, task: TaskId) -> Result<Result<(), ChangeRefused>, StoreError>;
+
+    /// Cancels an open task of an unsettled job: it is `cancelled`, with events `task.cancel_requested` and `task.ended`, and
+    /// a failure of class `cancelled` that tells the reason. Its fence rises and a running attempt ends as `cancelled`, so
+    /// that whatever its worker still reports is late.
+    ///
+    /// # Errors
+    /// [`ChangeRefused`] inside if there is no such task, or it has settled.
+    async fn cancel_task(&self, task: TaskId, reason: &str) -> Result<Result<(), ChangeRefused>, StoreError>;
 
     /// Number of ready tasks, and of those of one job where it is given.
     ///

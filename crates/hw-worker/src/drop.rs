@@ -2,8 +2,8 @@
 
 use hw_catalog::{Finding, TableName};
 use hw_job::{
-    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, LastUse, Lifetime, Merged, PrepareError,
-    PrepareRequest, Prepared,
+    CatalogChange, ErrorClass, Failure, JobKind, JobView, LastUse, Lifetime, Merged, PrepareError, PrepareRequest,
+    Prepared,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ impl JobKind for DropKind {
         })
     }
 
-    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
         let changes = job
             .reads
             .iter()
@@ -85,11 +85,11 @@ impl JobKind for DropKind {
         ) {
             object.insert("datasetLastUsed".to_owned(), used.clone());
         }
-        Ok(Advance::Finish(Merged {
+        Ok(Merged {
             result,
             partial: false,
             changes,
             files: Vec::new(),
-        }))
+        })
     }
 }

@@ -129,33 +129,41 @@ impl JobKind for FunnelKind {
 
     fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
         let expanded: Expanded = read(job.expanded)?;
-        let tasks_of = |kind: &str| job.tasks.iter().filter(|task| task.kind == kind).collect::<Vec<_>>();
-        let (discovered, parts, exports) = (tasks_of(DISCOVER), tasks_of(PART), tasks_of(EXPORT));
+        let (discovered, parts, exports) = (tasks_of(job, DISCOVER), tasks_of(job, PART), tasks_of(job, EXPORT));
         if let (ExpandedSource::Files(_), [discovered], []) =
             (&expanded.source, discovered.as_slice(), parts.as_slice())
         {
             return self.cut_files(&expanded, discovered, job);
         }
+        match (&expanded.export, exports.as_slice()) {
+            (Some(spec), []) => {
+                let (table, _) = question(&expanded, &parts)?;
+                Ok(Advance::Tasks(vec![export::task(spec, &table, &parts, job.id)?]))
+            }
+            _ => Ok(Advance::Merge),
+        }
+    }
+
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
+        let expanded: Expanded = read(job.expanded)?;
+        let parts = tasks_of(job, PART);
         let (table, query) = question(&expanded, &parts)?;
         let dataset = dataset_of(&table).map_err(|finding| input_failure(vec![*finding]))?;
         let query = Query::from_expanded(&query, &dataset)
             .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
-        if let (Some(spec), []) = (&expanded.export, exports.as_slice()) {
-            return Ok(Advance::Tasks(vec![export::task(spec, &table, &parts, job.id)?]));
-        }
         let merged = merge(&query, &parts)?;
         let stats = stats::stats(job, &table, &parts, &merged);
         let mut result = answer(job, hw_funnel::result(&query, &merged), stats);
-        let changes = match exports.first() {
+        let changes = match tasks_of(job, EXPORT).first() {
             Some(done) => export::note(done, &mut result)?,
             None => Vec::<CatalogChange>::new(),
         };
-        Ok(Advance::Finish(Merged {
+        Ok(Merged {
             result,
             partial: false,
             changes,
             files: Vec::new(),
-        }))
+        })
     }
 }
 
@@ -313,6 +321,10 @@ fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> R
         fingerprint: None,
         warnings: Vec::new(),
     })
+}
+
+fn tasks_of<'a>(job: &JobView<'a>, kind: &str) -> Vec<&'a TaskView> {
+    job.tasks.iter().filter(|task| task.kind == kind).collect()
 }
 
 /// The table and the expanded query that the part tasks answered.

@@ -19,7 +19,7 @@ pub use funnel::{FunnelKind, FunnelRunner, validate_funnel};
 pub use register::{
     RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, full_schema, info, parts_info, short_schema,
 };
-pub use runner::{Outcome, TaskRunner};
+pub use runner::{Meter, Outcome, TaskRunner};
 pub use views::{StoreLedger, StoreTables};
 pub use worker::{Worker, WorkerOptions};
 

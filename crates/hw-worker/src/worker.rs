@@ -4,6 +4,7 @@
 //!            wake-up, slot free          task ended (all that ended by now in one report)
 //!  idle ──▶ claim up to the free slots ──▶ run each ──▶ report + claim again
 //!                                           │ every third of the lease: heartbeat, one statement for all
+//!                                           │ every 200 ms, if anything was read: how much, likewise
 //!                                           └ job cancelled, lease lost: the task's token fires
 //! ```
 
@@ -16,21 +17,25 @@ use std::time::Duration;
 
 use hw_job::{
     AfterAttempt, AttemptCounts, Ending, ErrorClass, EventKind, EventSeq, Failure, RetryPolicy, SessionId, TaskId,
-    WorkerId,
+    Work, WorkerId,
 };
 use hw_store::{
     ChangeRefused, Claim, ClaimedTask, EventFilter, HeldTask, NewSession, NextState, Slot, Store, StoreError,
-    TaskChange, Verdict, WorkerRecord,
+    TaskChange, TaskWork, Verdict, WorkerRecord,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::FileDocuments;
-use crate::runner::{Outcome, TaskRunner};
+use crate::runner::{Meter, Outcome, TaskRunner};
 
 /// Longest pause between looks at the queue, in case a wake-up was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the store is told how much was worked off.
+const TELL_WORK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long a stopping worker waits for its tasks to stop.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -75,6 +80,9 @@ pub struct Worker {
 struct Held {
     task: ClaimedTask,
     cancel: CancellationToken,
+    meter: Meter,
+    /// What the store was told of last.
+    told: Work,
 }
 
 /// An attempt that came to its end.
@@ -82,6 +90,7 @@ struct Ended {
     task: ClaimedTask,
     ending: Ending,
     files: Vec<String>,
+    work: Option<Work>,
 }
 
 /// What the loop keeps between its turns.
@@ -124,6 +133,8 @@ impl Worker {
         self.options.store.put_worker(self.record()).await?;
         let mut wakes = self.options.store.wakes();
         let mut beat = tokio::time::interval(self.options.lease / 3);
+        let mut tell = tokio::time::interval(TELL_WORK_EVERY);
+        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let cursor = self.options.store.last_event().await?;
         let mut pool = Pool {
             running: JoinSet::new(),
@@ -140,6 +151,7 @@ impl Worker {
                     self.report(&mut pool, ended).await;
                 }
                 _ = beat.tick() => self.heartbeat(&mut pool).await,
+                _ = tell.tick(), if !pool.held.is_empty() => self.tell_work(&mut pool).await,
                 woken = wake(&mut wakes) => self.catch_up(&mut pool, woken).await,
             }
         }
@@ -212,14 +224,17 @@ impl Worker {
 
     fn start(&self, pool: &mut Pool, task: ClaimedTask) {
         let cancel = CancellationToken::new();
+        let meter = Meter::default();
         let held = Held {
             task: task.clone(),
             cancel: cancel.clone(),
+            meter: meter.clone(),
+            told: Work::default(),
         };
         let id = task.id;
         let runner = self.runners.get(&task.kind).cloned();
         let documents = self.options.documents.clone();
-        let handle = pool.running.spawn(run_one(runner, documents, task, cancel));
+        let handle = pool.running.spawn(run_one(runner, documents, task, (meter, cancel)));
         pool.by_handle.insert(handle.id(), id);
         pool.held.insert(id, held);
     }
@@ -253,6 +268,7 @@ impl Worker {
                     task,
                     ending: Ending::Failed(panicked(error)),
                     files: Vec::new(),
+                    work: None,
                 }
             }
         };
@@ -260,7 +276,12 @@ impl Worker {
     }
 
     fn change(&self, ended: Ended) -> TaskChange {
-        let Ended { task, ending, files } = ended;
+        let Ended {
+            task,
+            ending,
+            files,
+            work,
+        } = ended;
         let counts = task.counts.and(&ending);
         let next = self.next_state(counts, &ending);
         TaskChange {
@@ -270,6 +291,7 @@ impl Worker {
             counts,
             next,
             files,
+            work,
         }
     }
 
@@ -355,6 +377,28 @@ impl Worker {
         }
     }
 
+    /// Tells the store how much was worked off, of the tasks of which there is news. People look at it, nothing is decided
+    /// by it: what could not be told, is told next time.
+    async fn tell_work(&self, pool: &mut Pool) {
+        let mut done = Vec::new();
+        for held in pool.held.values_mut() {
+            let work = held.meter.read();
+            if work != std::mem::replace(&mut held.told, work) {
+                done.push(TaskWork {
+                    task: held.task.id,
+                    fence: held.task.fence,
+                    work,
+                });
+            }
+        }
+        if done.is_empty() {
+            return;
+        }
+        if let Err(error) = self.options.store.note_work(&done).await {
+            tracing::debug!(%error, "it could not be told how much was worked off");
+        }
+    }
+
     async fn heartbeat(&self, pool: &mut Pool) {
         let held: Vec<HeldTask> = pool
             .held
@@ -383,7 +427,12 @@ impl Worker {
     /// Looks at what happened: new work, cancelled jobs.
     async fn catch_up(&self, pool: &mut Pool, woken: bool) {
         let filter = EventFilter {
-            kinds: vec![EventKind::TaskReady, EventKind::JobCancelRequested, EventKind::JobEnded],
+            kinds: vec![
+                EventKind::TaskReady,
+                EventKind::TaskCancelRequested,
+                EventKind::JobCancelRequested,
+                EventKind::JobEnded,
+            ],
             ..EventFilter::default()
         };
         if !woken {
@@ -400,6 +449,12 @@ impl Worker {
             pool.cursor = event.seq;
             if event.kind == EventKind::TaskReady {
                 pool.look = true;
+                continue;
+            }
+            if event.kind == EventKind::TaskCancelRequested {
+                if let Ok(task) = event.subject.parse() {
+                    cancel(pool, task);
+                }
                 continue;
             }
             let stopped: Vec<TaskId> = pool
@@ -426,6 +481,7 @@ impl Worker {
             task: held.task,
             ending: Ending::Preempted,
             files: Vec::new(),
+            work: None,
         };
         let changes = pool
             .held
@@ -440,7 +496,7 @@ async fn run_one(
     runner: Option<Arc<dyn TaskRunner>>,
     documents: Arc<FileDocuments>,
     task: ClaimedTask,
-    cancel: CancellationToken,
+    (meter, cancel): (Meter, CancellationToken),
 ) -> Ended {
     let (ending, files) = match runner {
         None => (Ending::Failed(unknown_kind(&task)), Vec::new()),
@@ -450,7 +506,7 @@ async fn run_one(
                 tokio::select! {
                     biased;
                     () = cancel.cancelled() => None,
-                    result = runner.run(&task, &cancel) => Some(result),
+                    result = runner.run(&task, &meter, &cancel) => Some(result),
                 }
             };
             match work.await {
@@ -460,7 +516,13 @@ async fn run_one(
             }
         }
     };
-    Ended { task, ending, files }
+    let work = Some(meter.read()).filter(|work| *work != Work::default());
+    Ended {
+        task,
+        ending,
+        files,
+        work,
+    }
 }
 
 async fn keep(documents: &FileDocuments, task: &ClaimedTask, outcome: Outcome) -> (Ending, Vec<String>) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::duration;
+use super::table::Page;
 
 /// Show headwater at work on real data
 ///
@@ -62,9 +63,18 @@ pub(crate) enum WorkerVerb {
     /// List the workers and what they have to do
     #[command(
         visible_alias = "ls",
-        after_long_help = "Examples:\n  headwater worker list\n  headwater worker list --format jsonl"
+        after_long_help = "Examples:\n  headwater worker list\n  headwater worker list --label gpu --format jsonl"
     )]
-    List,
+    List {
+        /// Only those on this host
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+        /// Only those with this label
+        #[arg(long = "label", id = "with_label", value_name = "LABEL")]
+        label: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
 }
 
 /// The verbs of tokens.
@@ -88,9 +98,21 @@ pub(crate) enum TokenVerb {
     /// List the tokens, without their texts
     #[command(
         visible_alias = "ls",
-        after_long_help = "Examples:\n  headwater token list\n  headwater token list --format csv"
+        after_long_help = "Examples:\n  headwater token list\n  headwater token list --role admin --format csv"
     )]
-    List,
+    List {
+        /// Only those that allow this
+        #[arg(long, value_name = "ROLE")]
+        role: Option<Role>,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Show a token, without its text
+    #[command(after_long_help = "Examples:\n  headwater token show ci\n  headwater token show ci --format json")]
+    Show {
+        /// Name of the token
+        name: String,
+    },
     /// Take a token back: who uses it is let in no more
     #[command(after_long_help = "Examples:\n  headwater token drop ci\n  headwater token drop ci --yes")]
     Drop {

@@ -103,6 +103,12 @@ pub(crate) struct JobArgs {
     /// Give up after this time, for instance 90s
     #[arg(long, value_name = "TIME", value_parser = duration::checked)]
     pub(crate) timeout: Option<String>,
+    /// Do not start before: 2026-01-31T06:00:00Z, or 10m from now
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) not_before: Option<String>,
+    /// Give up unless it has ended by then: 2026-01-31T06:00:00Z, or 10m from now
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) deadline: Option<String>,
     /// Show progress also where standard error is no terminal
     #[arg(long)]
     pub(crate) progress: bool,

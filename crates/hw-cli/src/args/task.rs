@@ -41,12 +41,17 @@ pub(crate) enum TaskVerb {
         task: TaskReference,
     },
     /// Cancel a single task
+    ///
+    /// Its worker stops within 200 ms. A job needs all its tasks, so the job ends as cancelled too.
     #[command(
         after_long_help = "Examples:\n  headwater task cancel 3f2a91c0/4\n  headwater task cancel 3f2a91c0/4 --format json"
     )]
     Cancel {
         /// The task, JOB/INDEX
         task: TaskReference,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 

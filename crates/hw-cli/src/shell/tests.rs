@@ -442,3 +442,49 @@ fn the_history_is_for_its_owner() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "SELECT 1\n");
     assert!(private_file(&folder.path().join("none/history")).is_none());
 }
+
+/// The bodies of the requests.
+fn bodies(requests: &[String]) -> Vec<&str> {
+    let requests = requests.iter().filter_map(|request| request.split_once('{'));
+    requests
+        .map(|(_, body)| body.trim_end_matches(" [headwater-folder: /home/ann]"))
+        .collect()
+}
+
+#[test]
+fn what_was_set_goes_along_with_later_statements() {
+    let script = "SET a.b = 'x'; SELECT 1; SET c.d = 2; SELECT 2; RESET a.b; SELECT 3;";
+    let played = Scene::new()
+        .route("POST /sql", [Reply::text("")])
+        .input(script)
+        .play(&["sql"]);
+    assert_eq!(
+        bodies(&played.requests),
+        [
+            r#""sql":"SET a.b = 'x'","params":[]}"#,
+            r#""sql":"SELECT 1","params":[],"settings":{"a.b":"x"}}"#,
+            r#""sql":"SET c.d = 2","params":[],"settings":{"a.b":"x"}}"#,
+            r#""sql":"SELECT 2","params":[],"settings":{"a.b":"x","c.d":"2"}}"#,
+            r#""sql":"RESET a.b","params":[],"settings":{"a.b":"x","c.d":"2"}}"#,
+            r#""sql":"SELECT 3","params":[],"settings":{"c.d":"2"}}"#,
+        ]
+    );
+}
+
+#[test]
+fn what_was_refused_is_not_remembered() {
+    let refused = Reply::problem(&Problem::new(422, "HW-Q011", "no such option", "`x` is no option"));
+    let script = ".bail off\nSET x = 1;\nSELECT 1;\n.explain SELECT 2\n";
+    let scene = Scene::new()
+        .route("POST /sql", [refused, Reply::text("")])
+        .route("POST /sql/explain", [Reply::json(&json!({"text": "plan", "plan": {}}))])
+        .input(script);
+    let played = scene.play(&["sql"]);
+    assert_eq!(
+        bodies(&played.requests)[1..],
+        [
+            r#""sql":"SELECT 1","params":[]}"#,
+            r#""sql":"SELECT 2","params":[],"analyze":false}"#
+        ]
+    );
+}

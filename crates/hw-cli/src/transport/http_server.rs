@@ -11,6 +11,7 @@ use hyper::body::Frame;
 use reqwest::redirect;
 use url::{Host, Url};
 
+use super::trust::Trust;
 use crate::failure::{ClientError, Failure, chain};
 use crate::program::{BoxError, RouterBody};
 
@@ -49,7 +50,9 @@ impl ServerAddress {
     /// The address as the server of a data folder writes it: `http://127.0.0.1:7080`.
     pub(crate) fn is(&self, written: &str) -> bool {
         Url::parse(written).is_ok_and(|written| {
-            written.host() == self.url.host() && written.port_or_known_default() == self.url.port_or_known_default()
+            written.scheme() == self.url.scheme()
+                && written.host() == self.url.host()
+                && written.port_or_known_default() == self.url.port_or_known_default()
         })
     }
 
@@ -62,6 +65,10 @@ impl ServerAddress {
     /// Whether others on the way can read the token.
     pub(crate) fn shows_its_token(&self) -> bool {
         self.token.is_some() && self.url.scheme() == "http" && !self.is_loopback()
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.url.scheme() == "https"
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
@@ -89,7 +96,7 @@ pub(crate) struct HttpTransport {
 }
 
 impl HttpTransport {
-    pub(super) fn new(address: &ServerAddress) -> Result<Self, Failure> {
+    pub(super) fn new(address: &ServerAddress, trust: &Trust) -> Result<Self, Failure> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             // A token must not follow to wherever an answer points.
@@ -97,7 +104,17 @@ impl HttpTransport {
         if address.is_loopback() {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| out_of_reach(address, &error))?;
+        builder = match address.is_encrypted() {
+            true => trust.apply(builder)?.https_only(true),
+            // The host's certificates take a while to read.
+            false => builder.tls_built_in_root_certs(false),
+        };
+        let client = builder.build().map_err(|error| match trust.is_set() {
+            true => Failure::from(ClientError::Certificates {
+                faults: vec![chain(&error)],
+            }),
+            false => out_of_reach(address, &error),
+        })?;
         Ok(Self {
             client,
             address: address.clone(),

@@ -1,6 +1,8 @@
 //! The same request over each of the three ways: what arrives, that bodies stream, and what a closed door means.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod tls;
+
 use std::path::Path;
 use std::time::Duration;
 

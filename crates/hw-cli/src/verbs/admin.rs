@@ -3,22 +3,29 @@
 use clap::CommandFactory as _;
 use hw_api::{CheckState, DoctorDocument, ExitCode, NewTokenDocument, TokenDocument, TokenRequest, WorkerDocument};
 
-use crate::args::{CommandLine, CompletionArgs, TokenVerb};
+use crate::args::{CommandLine, CompletionArgs, Page, Role, TokenVerb};
 use crate::client::Call;
 use crate::context::{Context, Ended};
 use crate::failure::Ending;
 use crate::render::grid::{Cell, Grid, Tone};
+use crate::render::listing::Listed as _;
 use crate::render::text::printable;
-use crate::verbs::lists::{Range, document, list};
+use crate::verbs::complete;
+use crate::verbs::lists::{document, list};
 
-pub(crate) async fn list_workers(context: &mut Context) -> Ended {
-    list::<WorkerDocument>(context, || Call::get(&["workers"]), Range::WHOLE).await?;
+pub(crate) async fn list_workers(context: &mut Context, host: Option<&str>, label: Option<&str>, page: &Page) -> Ended {
+    let call = || Call::get(&["workers"]).query_if("host", host).query_if("label", label);
+    list::<WorkerDocument>(context, call, page.range()).await?;
     Ok(ExitCode::Done)
 }
 
 pub(crate) async fn token(context: &mut Context, verb: TokenVerb) -> Ended {
     match verb {
-        TokenVerb::List => list::<TokenDocument>(context, || Call::get(&["tokens"]), Range::WHOLE).await?,
+        TokenVerb::List { role, page } => {
+            let call = || Call::get(&["tokens"]).query_if("role", role.map(Role::name));
+            list::<TokenDocument>(context, call, page.range()).await?;
+        }
+        TokenVerb::Show { name } => show_token(context, &name).await?,
         TokenVerb::Create { name, role, expires } => {
             let request = TokenRequest {
                 name,
@@ -30,6 +37,16 @@ pub(crate) async fn token(context: &mut Context, verb: TokenVerb) -> Ended {
         TokenVerb::Drop { name } => drop_token(context, &name).await?,
     }
     Ok(ExitCode::Done)
+}
+
+async fn show_token(context: &mut Context, name: &str) -> Result<(), Ending> {
+    let answer = context.client.document(Call::get(&["tokens", name])).await?;
+    let token: TokenDocument = answer.parse()?;
+    document(context, &answer, name, |context| {
+        let mut grid = Grid::new(TokenDocument::HEADS);
+        grid.row(token.cells());
+        Ok(grid.render(context.console.layout()))
+    })
 }
 
 /// Data are the token's text alone, so that it can go into a file or variable; what it is stands beside it.
@@ -107,6 +124,7 @@ fn checks(doctor: &DoctorDocument, unicode: bool) -> Grid {
 pub(crate) fn completions(context: &mut Context, args: &CompletionArgs) -> Ended {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut CommandLine::command(), "headwater", &mut script);
+    script.extend_from_slice(complete::script(args.shell).as_bytes());
     context.console.data(script)?;
     Ok(ExitCode::Done)
 }

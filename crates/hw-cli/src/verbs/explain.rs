@@ -23,6 +23,11 @@ pub(crate) fn run(context: &mut Context, args: &ErrorPageArgs) -> Ended {
     Ok(ExitCode::Done)
 }
 
+/// The codes that have a page.
+pub(super) fn codes() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|(code, _)| *code)
+}
+
 fn page(context: &mut Context, code: &str) -> Result<(), Ending> {
     let wanted = full_code(code);
     let Some((code, text)) = PAGES.iter().find(|(code, _)| *code == wanted) else {

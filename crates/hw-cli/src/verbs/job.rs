@@ -13,7 +13,7 @@ use crate::context::{Context, Ended};
 use crate::failure::{ClientError, Ending};
 use crate::output::OutputFile;
 use crate::progress::Progress;
-use crate::render::figures::{counted, seconds, time};
+use crate::render::figures::{bytes, counted, seconds, time};
 use crate::render::funnel::{FunnelResult, chart};
 use crate::render::grid::{Cell, Grid};
 use crate::render::json::pretty;
@@ -89,7 +89,11 @@ fn facts(job: &JobDocument) -> Grid {
         .error
         .as_ref()
         .map(|error| format!("{}: {}", error.code, error.detail));
-    let facts: [(&str, Option<Cell>); 15] = [
+    let read = match (job.progress.rows, job.progress.bytes) {
+        (0, 0) => None,
+        (rows, read) => Some(format!("{}, {}", counted(rows, "row"), bytes(read))),
+    };
+    let facts: [(&str, Option<Cell>); 18] = [
         ("job", plain(Some(job.id.clone()))),
         ("kind", plain(Some(job.kind.clone()))),
         ("state", Some(state_cell(&job.state, job.partial))),
@@ -97,10 +101,13 @@ fn facts(job: &JobDocument) -> Grid {
         ("help", plain(job.error.as_ref().and_then(|error| error.help.clone()))),
         ("reason", plain(job.cancel_reason.clone())),
         ("created", plain(Some(time(&job.created_at)))),
+        ("not before", plain(job.not_before.as_deref().map(time))),
+        ("deadline", plain(job.deadline.as_deref().map(time))),
         ("started", plain(job.started_at.as_deref().map(time))),
         ("ended", plain(job.ended_at.as_deref().map(time))),
         ("took", plain(Some(seconds(job.elapsed_seconds)))),
         ("tasks", plain(joined(tasks))),
+        ("read", plain(read)),
         ("attempts", plain(Some(job.attempts.to_string()))),
         ("reads", plain(joined(reads))),
         ("tags", plain(joined(job.tags.clone()))),

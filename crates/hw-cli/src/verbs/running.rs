@@ -53,7 +53,10 @@ struct ResultText {
 ///
 /// Ctrl-C cancels the job. A job that does not end well becomes a failure.
 pub(crate) async fn run_job(context: &mut Context, call: Call, args: &JobArgs, title: &str) -> Result<Outcome, Ending> {
-    let call = call.query_if("timeout", args.timeout.as_deref());
+    let call = call
+        .query_if("timeout", args.timeout.as_deref())
+        .query_if("not_before", args.not_before.as_deref())
+        .query_if("deadline", args.deadline.as_deref());
     if args.detach {
         return detach(context, call).await;
     }

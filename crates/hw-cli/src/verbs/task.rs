@@ -1,6 +1,6 @@
 //! `headwater task`.
 
-use hw_api::{ExitCode, TaskDocument, TaskExplanation};
+use hw_api::{CancelRequest, ExitCode, TaskDocument, TaskExplanation};
 
 use crate::args::{TaskReference, TaskVerb};
 use crate::client::Call;
@@ -22,8 +22,13 @@ pub(crate) async fn run(context: &mut Context, verb: TaskVerb) -> Ended {
         TaskVerb::Requeue { task } => {
             show(context, Call::post(&path(&task, &task.index.to_string(), &["requeue"]))).await?;
         }
-        TaskVerb::Cancel { task } => {
-            show(context, Call::post(&path(&task, &task.index.to_string(), &["cancel"]))).await?;
+        TaskVerb::Cancel { task, reason } => {
+            let call = Call::post(&path(&task, &task.index.to_string(), &["cancel"]));
+            let call = match reason {
+                Some(_) => call.json(&CancelRequest { reason })?,
+                None => call,
+            };
+            show(context, call).await?;
         }
     }
     Ok(ExitCode::Done)

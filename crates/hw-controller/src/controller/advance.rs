@@ -1,13 +1,36 @@
 //! Asking a job's kind what comes next: more tasks, or the result.
 
+use std::sync::Arc;
+
 use hw_job::{
-    Advance, Command, ErrorClass, Failure, JobEnding, JobEvent, JobId, JobView, Progress, TaskSpec, TaskState, TaskView,
+    Advance, Command, ErrorClass, Failure, JobEnding, JobEvent, JobId, JobView, TaskSpec, TaskState, TaskView,
 };
 use hw_store::{AddTasks, JobChangeError, StoreError, TaskRecord};
 use serde_json::Value;
 
+use super::active::Facts;
 use super::ending::refused_by_store;
 use super::{Controller, Step};
+
+/// What a kind is asked about.
+struct Asked {
+    job: JobId,
+    facts: Facts,
+    tasks: Vec<TaskView>,
+}
+
+impl Asked {
+    fn view(&self) -> JobView<'_> {
+        JobView {
+            id: self.job,
+            expanded: &self.facts.expanded,
+            reads: &self.facts.reads,
+            tasks: &self.tasks,
+            elapsed: self.facts.elapsed,
+            enqueued: self.facts.enqueued,
+        }
+    }
+}
 
 impl Controller {
     /// Asks the job's kind what comes next, and does it.
@@ -29,22 +52,26 @@ impl Controller {
             Err(failure) => return Ok(vec![Command::End(JobEnding::Failed(failure))]),
         };
         let count = tasks.len();
-        let advance = offload(move || {
-            let view = JobView {
-                id: job,
-                expanded: &facts.expanded,
-                reads: &facts.reads,
-                tasks: &tasks,
-                elapsed: facts.elapsed,
-                enqueued: facts.enqueued,
-            };
-            facts.kind.advance(&view)
-        });
-        match advance.await {
+        let asked = Arc::new(Asked { job, facts, tasks });
+        let advance = asked.clone();
+        match offload(move || advance.facts.kind.advance(&advance.view())).await {
             Err(failure) => Ok(vec![Command::End(JobEnding::Failed(failure))]),
             Ok(Advance::Tasks(specs)) if specs.is_empty() => Ok(vec![Command::End(JobEnding::Failed(nothing_named()))]),
             Ok(Advance::Tasks(specs)) => self.add_tasks(job, count, specs).await,
-            Ok(Advance::Finish(merged)) => self.finish(job, merged, step).await,
+            Ok(Advance::Merge) => self.merge(asked, step).await,
+        }
+    }
+
+    /// Has the kind make the result, while everybody can see that it does. A process that ends meanwhile leaves a job that
+    /// is finishing and has all its outcomes: whoever takes it over asks the kind again.
+    async fn merge(&self, asked: Arc<Asked>, step: &mut Step) -> Result<Vec<Command>, StoreError> {
+        let job = asked.job;
+        if !self.show_finishing(job).await? {
+            return Ok(Vec::new());
+        }
+        match offload(move || asked.facts.kind.merge(&asked.view())).await {
+            Err(failure) => Ok(vec![Command::End(JobEnding::Failed(failure))]),
+            Ok(merged) => self.finish(job, merged, step).await,
         }
     }
 
@@ -119,11 +146,7 @@ impl Controller {
 
     /// Progress is told to people only, so a failure to note it is not one of the job.
     pub(crate) async fn note_stage(&self, job: JobId, stage: String) {
-        let progress = Progress {
-            stage,
-            ..Progress::default()
-        };
-        if let Err(error) = self.store().note_progress(job, &progress).await {
+        if let Err(error) = self.store().note_stage(job, &stage).await {
             tracing::debug!(%job, %error, "the progress could not be noted");
         }
     }

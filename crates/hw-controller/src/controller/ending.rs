@@ -14,16 +14,21 @@ pub(super) struct Merge {
 }
 
 impl Controller {
-    pub(super) async fn finish(&self, job: JobId, merged: Merged, step: &mut Step) -> Result<Vec<Command>, StoreError> {
+    /// Marks a job as finishing; `false` if it has ended meanwhile.
+    pub(super) async fn show_finishing(&self, job: JobId) -> Result<bool, StoreError> {
         match self.store().finish_job(job).await {
-            Ok(()) => {}
-            Err(JobChangeError::Store(error)) => return Err(error),
+            Ok(()) => Ok(true),
+            Err(JobChangeError::Store(error)) => Err(error),
             Err(refused) => {
                 tracing::debug!(%job, %refused, "the job ended before its result was made");
                 self.look_anew(job);
-                return Ok(Vec::new());
+                Ok(false)
             }
         }
+    }
+
+    /// Keeps the result and ends the job with it.
+    pub(super) async fn finish(&self, job: JobId, merged: Merged, step: &mut Step) -> Result<Vec<Command>, StoreError> {
         let Merged {
             result,
             partial,

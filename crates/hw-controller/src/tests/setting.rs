@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use hw_catalog::{Finding, Table, TableName, TableVersion};
 use hw_job::{
-    Advance, CatalogChange, Clock, Due, Elapsed, Ending, ErrorClass, Failure, JobId, JobKind, JobState, JobView, Lifetime,
-    Merged, Needs, PrepareError, PrepareRequest, Prepared, RetryPolicy, SessionId, StoredDocument, TaskId, TaskSpec,
-    TaskState, Timestamp, WorkerId,
+    Advance, CatalogChange, Clock, Due, Elapsed, Ending, ErrorClass, Failure, JobId, JobKind, JobState, JobView,
+    Lifetime, Merged, Needs, PrepareError, PrepareRequest, Prepared, RetryPolicy, SessionId, StoredDocument, TaskId,
+    TaskSpec, TaskState, Timestamp, WorkerId,
 };
 use hw_store::{Claim, ClaimedTask, JobRecord, MemoryStore, NewSession, Slot, Store, TaskChange, WorkerRecord};
 use serde_json::{Value, json};
@@ -151,9 +151,13 @@ impl JobKind for Told {
         if done < stages.len() {
             return Ok(Advance::Tasks(stage(job.expanded, done)));
         }
+        Ok(Advance::Merge)
+    }
+
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
         match job.expanded["merge_failure"].as_str() {
             Some(text) => Err(Failure::new(ErrorClass::Data, "HW-J001", text)),
-            None => Ok(Advance::Finish(merged(job))),
+            None => Ok(merged(job)),
         }
     }
 }
@@ -239,6 +243,11 @@ impl Setting {
     /// A process that knows no kind of job.
     pub(super) fn stranger(&self, session: &str) -> Controller {
         self.open(session, true, Arc::new(InlineDocuments), Vec::new())
+    }
+
+    /// A process that knows these kinds.
+    pub(super) fn of_kinds(&self, session: &str, kinds: Vec<Arc<dyn JobKind>>) -> Controller {
+        self.open(session, true, Arc::new(InlineDocuments), kinds)
     }
 
     /// A process with one worker, `SESSION:tasks`.
@@ -348,6 +357,7 @@ impl Setting {
             counts,
             next,
             files: Vec::new(),
+            work: None,
         };
         let answers = now(self.store.change_tasks(vec![change])).unwrap();
         answers[0].as_ref().ok().map(|changed| changed.state)

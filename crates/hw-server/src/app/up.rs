@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hw_api::{Problem, ServerDocument};
+use hw_catalog::Finding;
+use hw_store::Role;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{App, AppRole, parts};
-use crate::auth::{Transport, is_over};
+use crate::auth::{Transport, is_over, role_of};
 use crate::config::LoadedConfig;
 use crate::data_folder::{DataFolder, DataFolderError, UpLock, bind_socket, socket_path};
-use crate::listen::{ListenLimits, Listener, bind_tcp, serve};
+use crate::listen::{ListenLimits, Listener, Tls, bind_tcp, serve};
 use crate::problem::Fault;
 use crate::router::router;
 
@@ -41,6 +43,9 @@ enum StartError {
     /// An address that others can reach, and no token to know them by.
     #[error("`{address}` can be reached from other hosts, and there is no token to ask for")]
     Unguarded { address: SocketAddr },
+    /// The files that encryption needs are not right.
+    #[error("{} of the settings of `http.tls` cannot be used", .findings.len())]
+    Tls { findings: Vec<Finding> },
 }
 
 impl From<StartError> for Fault {
@@ -49,8 +54,13 @@ impl From<StartError> for Fault {
         match error {
             StartError::Address { .. } => Problem::new(503, "HW-C012", "the server cannot listen", detail)
                 .help("another program may listen there; choose another port, or port 0 for a free one: `--listen 127.0.0.1:0`"),
-            StartError::Unguarded { .. } => Problem::new(422, "HW-C013", "the server would be open to others", detail)
-                .help("make a token first, `headwater token create --role admin`, or listen at 127.0.0.1"),
+            StartError::Unguarded { .. } => Problem::new(422, "HW-C013", "the server would be open to others", detail).help(
+                "make a token first, `headwater token create --role admin`; or let in only clients with a certificate, \
+                 `http.tls.client_ca`; or listen at 127.0.0.1",
+            ),
+            StartError::Tls { findings } => {
+                Problem::new(422, "HW-C017", "the server cannot encrypt", detail).findings(findings)
+            }
         }
         .into()
     }
@@ -88,7 +98,10 @@ async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(),
     };
     let doors = open_doors(app, addresses, runtime_folder).await?;
     let facts = ServerDocument {
-        http: doors.http.first().map(|(listener, _)| address_of(listener)),
+        http: doors
+            .http
+            .first()
+            .map(|(listener, _)| address_of(listener, doors.tls.is_some())),
         socket: Some(doors.socket_path.display().to_string()),
         ..app.state.facts()
     };
@@ -108,9 +121,11 @@ async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(),
     Ok(())
 }
 
-/// Listeners that are bound, and whether each demands a token.
+/// Listeners that are bound, and what each lets requests without a token do.
 struct Doors {
-    http: Vec<(TcpListener, bool)>,
+    http: Vec<(TcpListener, Option<Role>)>,
+    /// How the HTTP listeners encrypt, if they do.
+    tls: Option<Tls>,
     socket: UnixListener,
     socket_path: PathBuf,
 }
@@ -122,17 +137,22 @@ async fn open_doors(app: &App, addresses: Vec<SocketAddr>, runtime_folder: Optio
         app.state
             .set_own_token(app.state.parts().folder.ensure_token(parts::random_bytes())?);
     }
+    let settings = &config.http.tls;
+    let tls = Tls::of(settings, app.state.parts().folder.path()).map_err(|findings| StartError::Tls { findings })?;
+    let of_certificate = tls.as_ref().filter(|tls| tls.knows_clients);
+    let of_certificate = of_certificate.map(|_| role_of(&settings.client_role));
     let mut http = Vec::new();
     for address in addresses {
-        let open = !address.ip().is_loopback();
-        if open && !own_token && !has_token(app).await? {
+        let without_token = without_token(address, own_token, of_certificate);
+        let is_open = !address.ip().is_loopback() && without_token.is_none();
+        if is_open && !own_token && !has_token(app).await? {
             return Err(StartError::Unguarded { address }.into());
         }
         let listener = bind_tcp(address).await.map_err(|error| StartError::Address {
             address,
             reason: error.to_string(),
         })?;
-        http.push((listener, open || own_token));
+        http.push((listener, without_token));
     }
     let folder = &app.state.parts().folder;
     let socket_path = socket_path(folder, runtime_folder.as_deref());
@@ -143,9 +163,21 @@ async fn open_doors(app: &App, addresses: Vec<SocketAddr>, runtime_folder: Optio
     })?;
     Ok(Doors {
         http,
+        tls,
         socket,
         socket_path,
     })
+}
+
+/// What requests without a token may do at an address; `None` = they are not answered. `of_certificate` is what a client's
+/// certificate stands for, where clients show one.
+fn without_token(address: SocketAddr, own_token: bool, of_certificate: Option<Option<Role>>) -> Option<Role> {
+    match (of_certificate, address.ip().is_loopback()) {
+        (_, true) if own_token => None,
+        (Some(role), _) => role,
+        (None, true) => Some(Role::Admin),
+        (None, false) => None,
+    }
 }
 
 /// Whether some token is valid now.
@@ -155,10 +187,11 @@ async fn has_token(app: &App) -> Result<bool, Fault> {
     Ok(tokens.iter().any(|token| !is_over(token, now)))
 }
 
-fn address_of(listener: &TcpListener) -> String {
+fn address_of(listener: &TcpListener, is_encrypted: bool) -> String {
+    let scheme = if is_encrypted { "https" } else { "http" };
     listener
         .local_addr()
-        .map(|address| format!("http://{address}"))
+        .map(|address| format!("{scheme}://{address}"))
         .unwrap_or_default()
 }
 
@@ -169,9 +202,13 @@ fn start(app: &App, doors: Doors) -> JoinSet<()> {
         drain: http.drain.0,
     };
     let mut listeners = JoinSet::new();
-    for (listener, token_demanded) in doors.http {
-        let router = router(&app.state, Transport::Tcp { token_demanded });
-        listeners.spawn(serve(Listener::Tcp(listener), router, limits.clone(), app.stop.clone()));
+    for (listener, without_token) in doors.http {
+        let router = router(&app.state, Transport::Tcp { without_token });
+        let listener = match &doors.tls {
+            Some(tls) => Listener::Tls(listener, tls.clone()),
+            None => Listener::Tcp(listener),
+        };
+        listeners.spawn(serve(listener, router, limits.clone(), app.stop.clone()));
     }
     let router = router(&app.state, Transport::Unix);
     listeners.spawn(serve(Listener::Unix(doors.socket), router, limits, app.stop.clone()));

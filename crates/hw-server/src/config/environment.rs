@@ -11,6 +11,9 @@ use super::layers::{Entry, Layer};
 const PREFIX: &str = "HEADWATER_";
 const FILE_SUFFIX: &str = "_FILE";
 
+/// Short names of settings; the name made of the key wins.
+const SHORT_NAMES: &[(&str, &str)] = &[("HEADWATER_CA", "client.ca")];
+
 /// Names that are no settings but mean something to the program.
 const RESERVED: &[&str] = &[
     "HEADWATER_BACKTRACE",
@@ -26,8 +29,15 @@ const RESERVED: &[&str] = &[
 pub(super) fn read(environment: &[(String, String)]) -> [Layer; 2] {
     let mut own = Layer::default();
     for (name, value) in environment {
-        if name.starts_with(PREFIX) && !RESERVED.contains(&name.as_str()) {
+        let is_short = SHORT_NAMES.iter().any(|(short, _)| name == short);
+        if name.starts_with(PREFIX) && !is_short && !RESERVED.contains(&name.as_str()) {
             read_variable(name, value, environment, &mut own);
+        }
+    }
+    for (short, key) in SHORT_NAMES {
+        let variable = environment.iter().find(|(name, _)| name == short);
+        if let (Some((name, value)), Some(setting)) = (variable, keys::find(key)) {
+            read_value(setting, value, Origin::Environment(name.clone()), &mut own);
         }
     }
     [own, frocket::read(environment)]

@@ -94,7 +94,7 @@ impl Reader<'_> {
         let sections = || {
             SETTINGS
                 .iter()
-                .filter_map(|setting| setting.key.split_once('.'))
+                .filter_map(|setting| setting.key.rsplit_once('.'))
                 .map(|(section, _)| section)
         };
         let proposal = match is_table {

@@ -36,17 +36,20 @@ pub(super) fn merged<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Vec<Ent
 pub(super) fn document(entries: &[Entry]) -> Value {
     let mut root = Map::new();
     for entry in entries {
-        let (section, name) = entry.key.split_once('.').unwrap_or(("", entry.key));
-        let target = match section {
-            "" => Some(&mut root),
-            section => root
-                .entry(section.to_owned())
-                .or_insert_with(|| Value::Object(Map::new()))
-                .as_object_mut(),
-        };
-        if let Some(target) = target {
-            target.insert(name.to_owned(), entry.value.clone());
-        }
+        insert(&mut root, entry.key, entry.value.clone());
     }
     Value::Object(root)
+}
+
+fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
+    let Some((section, rest)) = path.split_once('.') else {
+        object.insert(path.to_owned(), value);
+        return;
+    };
+    let section = object
+        .entry(section.to_owned())
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Some(section) = section.as_object_mut() {
+        insert(section, rest, value);
+    }
 }

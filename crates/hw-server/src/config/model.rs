@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ pub struct Config {
     pub spill: SpillSettings,
     /// The HTTP listener.
     pub http: HttpSettings,
+    /// The command line as a client of servers.
+    #[serde(default)]
+    pub client: ClientSettings,
     /// Who may do what.
     pub auth: AuthSettings,
     /// Files of the deployment and of users.
@@ -89,6 +93,44 @@ pub struct HttpSettings {
     pub wait_max: TimeSpan,
     /// Time that requests under way get at the end.
     pub drain: TimeSpan,
+    /// Encryption.
+    pub tls: TlsSettings,
+}
+
+/// `http.tls.*`. Paths are relative to the data folder.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// Certificate chain of the listener; `None` = it speaks http.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// Who signs for clients; `None` = clients show no certificate.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+    /// What a client with a certificate may do without a token: `none`, `read`, `write` or `admin`.
+    pub client_role: String,
+    /// Longest time to agree on a session.
+    pub handshake_timeout: TimeSpan,
+    /// Clients that do so at the same time.
+    pub handshakes_max: usize,
+}
+
+/// `client.*`. Paths are relative to the working folder.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSettings {
+    /// Certificates that servers are trusted by; `None` = those of the host.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// Certificate to show.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
 }
 
 /// `auth.*`.

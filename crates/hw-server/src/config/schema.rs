@@ -19,10 +19,7 @@ pub fn config_schema() -> Value {
             .find(|entry| entry.key == setting.key)
             .map(|entry| entry.value.clone());
         let property = property(setting, default);
-        match setting.key.split_once('.') {
-            None => drop(root.insert(setting.key.to_owned(), property)),
-            Some((section, name)) => insert(&mut root, section, name, property),
-        }
+        insert(&mut root, setting.key, property);
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -34,12 +31,16 @@ pub fn config_schema() -> Value {
     })
 }
 
-fn insert(root: &mut Map<String, Value>, section: &str, name: &str, property: Value) {
-    let section = root
+fn insert(properties: &mut Map<String, Value>, path: &str, property: Value) {
+    let Some((section, rest)) = path.split_once('.') else {
+        properties.insert(path.to_owned(), property);
+        return;
+    };
+    let section = properties
         .entry(section.to_owned())
         .or_insert_with(|| json!({"type": "object", "additionalProperties": false, "properties": {}}));
     if let Some(properties) = section.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert(name.to_owned(), property);
+        insert(properties, rest, property);
     }
 }
 

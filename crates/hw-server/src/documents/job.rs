@@ -1,7 +1,7 @@
 //! Jobs, tasks and attempts.
 
 use hw_api::{AttemptDocument, JobDocument, ProblemError, ProgressDocument, TableRead, TaskDocument, rfc3339};
-use hw_job::{Progress, TaskCounts, Timestamp};
+use hw_job::{JobState, Progress, TaskCounts, Timestamp};
 use hw_store::{AttemptRecord, JobRecord, TaskRecord};
 use serde_json::{Map, Value};
 
@@ -22,6 +22,8 @@ fn shown(time: Timestamp) -> String {
 
 /// A job.
 pub(crate) fn job_document(record: JobRecord, detail: Detail) -> JobDocument {
+    let starts_in = record.starts_in();
+    let progress = job_progress(&record);
     let (expanded, result) = match detail {
         Detail::Brief => (None, None),
         Detail::Full(result) => (Some(record.expanded), result),
@@ -39,10 +41,13 @@ pub(crate) fn job_document(record: JobRecord, detail: Detail) -> JobDocument {
             .iter()
             .map(|(table, version)| read(table, *version))
             .collect(),
-        progress: progress_document(&record.progress, &record.tasks),
+        progress,
         attempts: record.attempts,
         priority: record.priority,
         timeout_seconds: record.timeout.map(|timeout| timeout.as_secs_f64()),
+        not_before: record.not_before.map(|due| shown(due.at)),
+        starts_in_seconds: starts_in.map(|left| left.as_secs_f64()),
+        deadline: record.deadline.map(|due| shown(due.at)),
         tags: record.tags,
         parent: record.parent.map(|parent| parent.to_string()),
         created_at: shown(record.created_at),
@@ -63,8 +68,26 @@ fn read(table: &hw_catalog::TableName, version: hw_catalog::TableVersion) -> Tab
     }
 }
 
+/// How far a job is, and what it waits for.
+pub(crate) fn job_progress(record: &JobRecord) -> ProgressDocument {
+    ProgressDocument {
+        message: waits(record).or_else(|| record.progress.message.clone()),
+        ..progress_document(&record.progress, &record.tasks)
+    }
+}
+
+/// Why a job does not start, or that it is about to end.
+fn waits(record: &JobRecord) -> Option<String> {
+    let due = record.starts_in().and(record.not_before);
+    match (due, record.state) {
+        (Some(due), _) => Some(format!("waits until {}", due.at)),
+        (None, JobState::Finishing) => Some("makes the result".to_owned()),
+        (None, _) => None,
+    }
+}
+
 /// How far a job is; the numbers of its tasks add up.
-pub(crate) fn progress_document(progress: &Progress, tasks: &TaskCounts) -> ProgressDocument {
+fn progress_document(progress: &Progress, tasks: &TaskCounts) -> ProgressDocument {
     let counts = tasks
         .0
         .iter()
@@ -87,6 +110,8 @@ pub(crate) fn task_document_in_list(record: TaskRecord) -> TaskDocument {
         params: None,
         fence: record.fence.0,
         attempts: record.attempts,
+        rows: record.work.rows,
+        bytes: record.work.bytes,
         worker: record.worker.map(|worker| worker.to_string()),
         started_at: record.started_at.map(shown),
         ended_at: record.ended_at.map(shown),

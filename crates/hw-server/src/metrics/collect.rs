@@ -115,6 +115,7 @@ fn count(metrics: &Metrics, event: &Event) {
         | EventKind::JobCancelRequested
         | EventKind::TaskReady
         | EventKind::TaskStarted
+        | EventKind::TaskCancelRequested
         | EventKind::TableCreated
         | EventKind::TableChanged
         | EventKind::TableDropped

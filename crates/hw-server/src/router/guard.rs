@@ -32,7 +32,7 @@ pub(super) struct Guard {
 pub(super) async fn pass(State(guard): State<Guard>, mut request: Request, next: Next) -> Answer {
     let state = &guard.state;
     let transport = request.extensions().get::<Transport>().copied();
-    let transport = transport.unwrap_or(Transport::Tcp { token_demanded: true });
+    let transport = transport.unwrap_or(Transport::Tcp { without_token: None });
     if let Some(role) = guard.role {
         let caller = caller(state, transport, request.headers()).await?;
         caller.may(role)?;
@@ -48,7 +48,7 @@ pub(super) async fn pass(State(guard): State<Guard>, mut request: Request, next:
 }
 
 async fn caller(state: &Shared, transport: Transport, headers: &HeaderMap) -> Result<Caller, Fault> {
-    let token_demanded = match transport {
+    let without_token = match transport {
         Transport::InProcess | Transport::Unix => {
             return Ok(Caller {
                 role: Role::Admin,
@@ -56,14 +56,11 @@ async fn caller(state: &Shared, transport: Transport, headers: &HeaderMap) -> Re
                 access: Access::Unrestricted,
             });
         }
-        Transport::Tcp { token_demanded } => token_demanded,
+        Transport::Tcp { without_token } => without_token,
     };
     let now = state.parts().clock.wall();
-    let role = match role_of_token(headers, state.own_token(), state.store(), now).await? {
-        Some(role) => role,
-        None if token_demanded => return Err(ApiError::TokenMissing.into()),
-        None => Role::Admin,
-    };
+    let of_token = role_of_token(headers, state.own_token(), state.store(), now).await?;
+    let role = of_token.or(without_token).ok_or(ApiError::TokenMissing)?;
     Ok(Caller {
         role,
         folder: None,

@@ -56,6 +56,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "boolean",
                 "Go on when the newest event is reached; always with server-sent events.",
             )
+            .query("limit", "integer", "End after so many events.")
             .header("Last-Event-ID", "As `since`, and wins over it.")
             .answers(200, "Events.", vec![json_lines::<EventDocument>(), any(EVENT_STREAM)]),
     ]
@@ -67,12 +68,19 @@ async fn list(
     query: QueryPairs,
     headers: HeaderMap,
 ) -> Answer {
-    let mut reader = query.reader(&["since", "kind", "job", "follow"]);
+    let mut reader = query.reader(&["since", "kind", "job", "follow", "limit"]);
     let sse = wants_sse(&headers);
     let follows = reader.flag("follow") || sse;
     let since = since(&mut reader, &headers);
     let kinds = kinds(&mut reader);
     let job = reader.text("job").map(str::to_owned);
+    let limit = reader.number("limit").unwrap_or(u64::MAX);
+    if limit == 0 {
+        reader.wrong(
+            "`limit` must be a number from 1, found `0`",
+            "leave it out for all events",
+        );
+    }
     reader.finish()?;
     let filter = EventFilter {
         kinds,
@@ -90,7 +98,7 @@ async fn list(
     if follows && let Some(Extension(stall)) = stall {
         stall.set(STALL_MAX);
     }
-    let items = follow(state, start, filter, follows);
+    let items = limited(follow(state, start, filter, follows), limit);
     Ok(match sse {
         true => sse_body(items),
         false => lines_body(items.filter_map(|item| async { json_line(item) })),
@@ -100,6 +108,18 @@ async fn list(
 /// The events that are kept, from a place on, as JSON lines.
 pub(super) fn kept_events(state: Shared, after: EventSeq, filter: EventFilter) -> impl Stream<Item = Bytes> {
     follow(state, Start::After(after), filter, false).filter_map(|item| async { json_line(item) })
+}
+
+/// The items up to the last event that the limit lets through.
+fn limited(items: impl Stream<Item = Item>, limit: u64) -> impl Stream<Item = Item> {
+    async_stream::stream! {
+        let mut left = limit;
+        futures::pin_mut!(items);
+        while left > 0 && let Some(item) = items.next().await {
+            left -= u64::from(matches!(item, Item::Event(_)));
+            yield item;
+        }
+    }
 }
 
 fn wants_sse(headers: &HeaderMap) -> bool {

@@ -2,6 +2,8 @@
 
 mod artefact;
 mod find;
+mod moments;
+mod request;
 mod trace;
 
 use axum::extract::State;
@@ -10,27 +12,24 @@ use axum::routing::{get, post};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hw_api::{CancelRequest, EventDocument, JobDocument, JobLine, JobList, JobRequest};
-use hw_controller::Submit;
-use hw_job::{EventSeq, JobId, JobState};
+use hw_job::{EventSeq, JobState};
 use hw_store::{EventFilter, JobFilter, Role, StoreError};
 use serde_json::Value;
 
 use super::places::check_job;
-use super::submit::{JobOptions, WithJobOptions as _, full_document, load_job, member_fault, submit};
+use super::submit::{JobOptions, WithJobOptions as _, full_document, load_job, submit};
 use super::{Answer, Route, any, document, events, json, json_lines, lines_body};
 use crate::auth::Caller;
-use crate::config::parse_duration;
 use crate::documents::{Detail, job_document};
 use crate::problem::{ApiError, Fault, of_failure};
 use crate::request::{JsonBody, MaybeBody, QueryPairs, Segments};
 use crate::state::Shared;
 
 pub(super) use find::find_job;
+pub(super) use moments::{Instants, Moment};
 
-const TAGS_MAX: usize = 32;
-const TAG_BYTES_MAX: usize = 255;
-const PRIORITY: i32 = 100;
-const REASON: &str = "a client asked for it";
+/// Why a job or task is cancelled, where the client does not say.
+pub(super) const REASON: &str = "a client asked for it";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -101,42 +100,8 @@ async fn create(
         caller.may(Role::Admin)?;
     }
     check_job(&request.kind, &request.params, &caller)?;
-    let request = of_request(&state, request)?;
+    let request = request::read(&state, request).await?;
     submit(&state, &caller, request, options).await
-}
-
-fn of_request(state: &Shared, request: JobRequest) -> Result<Submit, Fault> {
-    let timeout = match request.timeout.as_deref().map(parse_duration).transpose() {
-        Ok(timeout) => timeout.filter(|timeout| !timeout.is_zero()),
-        Err(fault) => {
-            return Err(member_fault(
-                "/timeout",
-                format!("`timeout` {fault}"),
-                "write for instance \"60s\"",
-            ));
-        }
-    };
-    let parent = match request.parent.as_deref().map(str::parse::<JobId>).transpose() {
-        Ok(parent) => parent,
-        Err(error) => return Err(member_fault("/parent", error.to_string(), "give the whole id of a job")),
-    };
-    if request.tags.len() > TAGS_MAX
-        || request
-            .tags
-            .iter()
-            .any(|tag| tag.is_empty() || tag.len() > TAG_BYTES_MAX)
-    {
-        let message = format!("`tags` holds at most {TAGS_MAX} texts of 1 to {TAG_BYTES_MAX} bytes");
-        return Err(member_fault("/tags", message, "give fewer or shorter tags"));
-    }
-    Ok(Submit {
-        priority: request.priority.unwrap_or(PRIORITY),
-        timeout,
-        tags: request.tags,
-        parent,
-        reuse: may_reuse(state, &request.kind, &request.params),
-        ..Submit::new(request.kind, request.params)
-    })
 }
 
 /// Whether a finished identical job may answer: only funnels ask the same question again.

@@ -18,6 +18,12 @@ pub(super) fn page_of<T>(items: Vec<T>, page: &Page, key: impl Fn(&T) -> String)
     (rest, next)
 }
 
+/// The key of an item in a list that begins with the newest: by the time given, in microseconds since 1970, then by name.
+pub(super) fn newest_first(micros: i64, name: &str) -> String {
+    let time = u64::try_from(micros).unwrap_or_default();
+    format!("{:020} {name}", u64::MAX - time)
+}
+
 /// Which page is asked for.
 pub(super) struct Page {
     limit: usize,

@@ -1,6 +1,7 @@
 //! SQL: rows as a stream, and plans.
 
 mod columns;
+mod settings;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -60,7 +61,9 @@ async fn run(
     query.reader(&[]).finish()?;
     let format = chosen_format(&headers)?;
     check_options(&request)?;
-    let rows = session(&state, &caller).run(&request.sql, &request.params).await?;
+    let session = session(&state, &caller);
+    settings::apply(&session, &request.settings).await?;
+    let rows = session.run(&request.sql, &request.params).await?;
     note_use(&state, &rows.pinned);
     let columns = columns::header(&rows.schema);
     let shown: Arc<Mutex<Option<Problem>>> = Arc::default();
@@ -95,6 +98,7 @@ async fn explain(
 ) -> Answer {
     query.reader(&[]).finish()?;
     let session = session(&state, &caller);
+    settings::apply(&session, &request.settings).await?;
     let explained = session.explain(&request.sql, &request.params, request.analyze).await?;
     Ok(document(&ExplainDocument {
         text: explained.text,

@@ -13,6 +13,7 @@ use hw_controller::{Submit, Submitted};
 use hw_job::{JobId, Lifetime};
 use hw_store::JobRecord;
 
+use super::jobs::{Instants, Moment};
 use super::{Answer, Route, document, lines_body};
 use crate::auth::Caller;
 use crate::documents::{Detail, job_document};
@@ -31,13 +32,16 @@ pub(super) struct JobOptions {
     stream: bool,
     /// Whether the job goes on when the client goes away.
     detach: bool,
-    /// Longest time from submission to end.
+    /// Longest time to the end, from the submission or from `not_before`.
     timeout: Option<Duration>,
+    not_before: Option<Moment>,
+    deadline: Option<Moment>,
     key: Option<String>,
 }
 
 impl JobOptions {
-    pub(super) const NAMES: &'static [&'static str] = &["wait", "stream", "detach", "timeout"];
+    pub(super) const NAMES: &'static [&'static str] =
+        &["wait", "stream", "detach", "timeout", "not_before", "deadline"];
 
     /// Reads the options of the query string and the headers.
     ///
@@ -49,6 +53,8 @@ impl JobOptions {
             stream: reader.flag("stream"),
             detach: reader.flag("detach"),
             timeout: reader.duration("timeout").filter(|timeout| !timeout.is_zero()),
+            not_before: moment(&mut reader, "not_before"),
+            deadline: moment(&mut reader, "deadline"),
             key: idempotency_key(&mut reader, headers),
         };
         if options.stream && options.wait.is_some() {
@@ -58,6 +64,16 @@ impl JobOptions {
             );
         }
         reader.finish().map(|()| options)
+    }
+}
+
+fn moment(reader: &mut Reader<'_>, name: &str) -> Option<Moment> {
+    match Moment::parse_parameter(reader.text(name)?) {
+        Ok(moment) => Some(moment),
+        Err(fault) => {
+            reader.wrong(format!("`{name}` {fault}"), fault.help());
+            None
+        }
     }
 }
 
@@ -100,7 +116,21 @@ impl WithJobOptions for Route {
             "boolean",
             "Go on when the client goes away; with `wait` or `stream` the job is cancelled otherwise.",
         )
-        .query("timeout", "string", "Longest time from submission to end (`60s`).")
+        .query(
+            "timeout",
+            "string",
+            "Longest time to the end, from the submission or from `not_before` (`60s`).",
+        )
+        .query(
+            "not_before",
+            "string",
+            "Do not start before: RFC 3339, or so long from now (`10m`).",
+        )
+        .query(
+            "deadline",
+            "string",
+            "End as `timed_out` unless the job has ended by then: RFC 3339, or so long from now.",
+        )
         .header("Idempotency-Key", "The same key and request give the same job.")
     }
 }
@@ -109,6 +139,15 @@ impl WithJobOptions for Route {
 pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, options: JobOptions) -> Answer {
     let cacheable = submit.reuse;
     let kind = submit.kind.clone();
+    let (instants, findings) = Instants::new(
+        options.not_before,
+        options.deadline,
+        state.parts().clock.wall(),
+        |fault| Finding::new("HW-A003", fault.message).help(fault.help),
+    );
+    if !findings.is_empty() {
+        return Err(ApiError::Parameters { findings }.into());
+    }
     let submit = Submit {
         folder: caller
             .folder
@@ -118,6 +157,8 @@ pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, opti
             .timeout
             .or(options.timeout)
             .or(state.config().jobs.timeout.map(|timeout| timeout.0)),
+        not_before: submit.not_before.or(instants.not_before),
+        deadline: submit.deadline.or(instants.deadline),
         idempotency_key: options.key.clone(),
         ..submit
     };
@@ -231,13 +272,4 @@ impl Drop for CancelOnDrop {
             }
         });
     }
-}
-
-/// A fault of a member of the body.
-pub(super) fn member_fault(pointer: &str, message: String, help: &str) -> Fault {
-    let finding = Finding::new("HW-A002", message).at(pointer).help(help);
-    ApiError::Members {
-        findings: vec![finding],
-    }
-    .into()
 }

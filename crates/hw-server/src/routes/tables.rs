@@ -5,13 +5,13 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use http::HeaderMap;
 use hw_api::{JobDocument, JobLine, PartList, RegisterRequest, TableDocument, TableList};
-use hw_catalog::{Table, TableName};
+use hw_catalog::{Table, TableKind, TableName};
 use hw_controller::Submit;
 use hw_store::Role;
 use hw_worker::{full_schema, short_schema};
 use serde_json::{Value, json};
 
-use super::paging::{Page, page_of};
+use super::paging::{Page, newest_first, page_of};
 use super::places::check_register;
 use super::submit::{JobOptions, WithJobOptions as _, submit};
 use super::{Answer, Route, document, json as json_form, json_lines};
@@ -21,11 +21,21 @@ use crate::problem::{ApiError, Fault};
 use crate::request::{AnyJson, QueryPairs, Segments};
 use crate::state::{Shared, State as Server};
 
+const KINDS: [TableKind; 6] = [
+    TableKind::Bucket,
+    TableKind::Dataset,
+    TableKind::Lake,
+    TableKind::Mirror,
+    TableKind::Managed,
+    TableKind::View,
+];
+
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/tables", "list_tables", get(list))
-            .about("All tables by name, without their columns.")
+            .about("Tables without their columns, the newest version first.")
             .role(Role::Read)
+            .query("kind", "string", "Only these kinds; several are separated by commas.")
             .paged()
             .answers(200, "A page of tables.", vec![json_form::<TableList>()]),
         Route::post("/api/v1/tables", "register_table", post(register))
@@ -69,12 +79,18 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
-    let mut reader = query.reader(&["limit", "page"]);
+    let mut reader = query.reader(&["kind", "limit", "page"]);
     let page = Page::read(&mut reader);
+    let names = KINDS.map(TableKind::as_str);
+    let kinds = reader.choices("kind", &names, |text| {
+        KINDS.into_iter().find(|kind| kind.as_str() == text)
+    });
     reader.finish()?;
+    let key = |table: &Table| newest_first(table.registered_at, &table.name.to_string());
     let mut tables = state.store().list_tables().await?;
-    tables.sort_by_cached_key(|table| table.name.to_string());
-    let (tables, next) = page_of(tables, &page, |table| table.name.to_string());
+    tables.retain(|table| kinds.is_empty() || kinds.contains(&table.kind));
+    tables.sort_by_cached_key(key);
+    let (tables, next) = page_of(tables, &page, key);
     let mut items = Vec::with_capacity(tables.len());
     for table in tables {
         let used = state.store().table_use(&table.name).await?;
@@ -130,7 +146,7 @@ async fn drop_table(
     headers: HeaderMap,
     Segments(name): Segments<String>,
 ) -> Result<Response, Fault> {
-    let mut reader = query.reader(&["force", "wait", "stream", "detach", "timeout"]);
+    let mut reader = query.reader(&["force", "wait", "stream", "detach", "timeout", "not_before", "deadline"]);
     let force = reader.flag("force");
     let options = JobOptions::read(reader, &headers)?;
     let name: TableName = parse_name(&name)?;

@@ -1,19 +1,19 @@
-//! Tasks of a job: list, one with its attempts, why it waits, another chance.
+//! Tasks of a job: list, one with its attempts, why it waits, another chance, its end.
 
 mod explain;
 
 use axum::extract::State;
 use axum::routing::{get, post};
-use hw_api::{TaskDocument, TaskExplanation, TaskList};
+use hw_api::{CancelRequest, TaskDocument, TaskExplanation, TaskList};
 use hw_job::TaskId;
 use hw_store::{Role, TaskRecord};
 
-use super::jobs::find_job;
+use super::jobs::{REASON, find_job};
 use super::paging::{Page, page_of};
 use super::{Answer, Route, document, json};
 use crate::documents::{task_document, task_document_in_list};
 use crate::problem::{ApiError, Fault};
-use crate::request::{QueryPairs, Segments};
+use crate::request::{MaybeBody, QueryPairs, Segments};
 use crate::state::{Shared, State as Server};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -39,6 +39,14 @@ pub(super) fn routes() -> Vec<Route> {
         .about("Gives a quarantined task another chance.")
         .role(Role::Write)
         .answers(200, "The task.", vec![json::<TaskDocument>()]),
+        Route::post("/api/v1/jobs/{job}/tasks/{index}/cancel", "cancel_task", post(cancel))
+            .about(
+                "Cancels one task that has not ended: it is `cancelled` at once and its worker stops within 200 ms. A job of \
+                 any kind needs all its tasks, so the job ends as `cancelled` too.",
+            )
+            .role(Role::Write)
+            .optional_body(json::<CancelRequest>())
+            .answers(200, "The task.", vec![json::<TaskDocument>()]),
     ]
 }
 
@@ -79,6 +87,22 @@ async fn requeue(State(state): State<Shared>, query: QueryPairs, Segments(task):
     query.reader(&[]).finish()?;
     let id = find_task(&state, &task).await?.id;
     state.store().requeue_task(id).await??;
+    let task = load_task(&state, id).await?;
+    shown(&state, task).await
+}
+
+async fn cancel(
+    State(state): State<Shared>,
+    query: QueryPairs,
+    Segments(task): Segments<(String, String)>,
+    MaybeBody(request): MaybeBody<CancelRequest>,
+) -> Answer {
+    query.reader(&[]).finish()?;
+    let id = find_task(&state, &task).await?.id;
+    let reason = request
+        .and_then(|request| request.reason)
+        .unwrap_or_else(|| REASON.to_owned());
+    state.controller().cancel_task(id, &reason).await??;
     let task = load_task(&state, id).await?;
     shown(&state, task).await
 }

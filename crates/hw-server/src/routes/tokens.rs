@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post};
 use http::StatusCode;
-use hw_api::{NewTokenDocument, TokenList, TokenRequest};
+use hw_api::{NewTokenDocument, TokenDocument, TokenList, TokenRequest};
 use hw_catalog::{Finding, closest};
 use hw_job::Timestamp;
 use hw_store::{Role, TokenRecord};
 
-use super::paging::Page;
+use super::paging::{Page, newest_first, page_of};
 use super::{Answer, Route, document, json};
 use crate::auth::{role_name, role_of, sha256_hex, token_text};
 use crate::config::parse_duration;
@@ -23,8 +23,13 @@ const NAME_BYTES_MAX: usize = 255;
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/tokens", "list_tokens", get(list))
-            .about("All tokens by name, without their texts.")
-            .answers(200, "The tokens.", vec![json::<TokenList>()]),
+            .about("Tokens without their texts, newest first.")
+            .query("role", "string", "Only tokens of these roles.")
+            .paged()
+            .answers(200, "A page of tokens.", vec![json::<TokenList>()]),
+        Route::get("/api/v1/tokens/{name}", "show_token", get(show))
+            .about("A token without its text.")
+            .answers(200, "The token.", vec![json::<TokenDocument>()]),
         Route::post("/api/v1/tokens", "create_token", post(create))
             .about("Makes a token. Its text is told this once; only its hash is kept.")
             .body(json::<TokenRequest>())
@@ -36,13 +41,27 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
-    // There are few: one page holds them all, however long it was to be.
-    let mut reader = query.reader(&["limit", "page"]);
-    Page::read(&mut reader);
+    let mut reader = query.reader(&["role", "limit", "page"]);
+    let page = Page::read(&mut reader);
+    let names = [Role::Read, Role::Write, Role::Admin].map(role_name);
+    let roles = reader.choices("role", &names, role_of);
     reader.finish()?;
-    let tokens = state.store().list_tokens().await?;
+    let key = |token: &TokenRecord| newest_first(token.created_at.0, &token.name);
+    let mut tokens = state.store().list_tokens().await?;
+    tokens.retain(|token| roles.is_empty() || roles.contains(&token.role));
+    tokens.sort_by_cached_key(key);
+    let (tokens, next) = page_of(tokens, &page, key);
     let items = tokens.iter().map(token_document).collect();
-    Ok(document(&TokenList { items }))
+    Ok(document(&TokenList { items, next }))
+}
+
+async fn show(State(state): State<Shared>, query: QueryPairs, Segments(name): Segments<String>) -> Answer {
+    query.reader(&[]).finish()?;
+    let tokens = state.store().list_tokens().await?;
+    match tokens.iter().find(|token| token.name == name) {
+        Some(token) => Ok(document(&token_document(token))),
+        None => Err(ApiError::TokenNotFound { name }.into()),
+    }
 }
 
 async fn create(State(state): State<Shared>, query: QueryPairs, JsonBody(request): JsonBody<TokenRequest>) -> Answer {

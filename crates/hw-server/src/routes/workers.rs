@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use axum::routing::get;
-use hw_api::WorkerList;
+use hw_api::{WorkerDocument, WorkerList};
 use hw_store::Role;
 
-use super::paging::Page;
+use super::paging::{Page, newest_first, page_of};
 use super::{Answer, Route, document, json};
 use crate::documents::worker_document;
 use crate::request::QueryPairs;
@@ -14,22 +14,44 @@ use crate::state::Shared;
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/workers", "list_workers", get(list))
-            .about("The workers that take tasks, by id.")
+            .about("The workers that take tasks, newest first.")
             .role(Role::Read)
-            .answers(200, "The workers.", vec![json::<WorkerList>()]),
+            .query("host", "string", "Only workers on this host.")
+            .query("label", "string", "Only workers with this label.")
+            .query(
+                "draining",
+                "boolean",
+                "Only workers that take no new tasks, or only the others.",
+            )
+            .paged()
+            .answers(200, "A page of workers.", vec![json::<WorkerList>()]),
     ]
 }
 
 async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
-    // There are few: one page holds them all, however long it was to be.
-    let mut reader = query.reader(&["limit", "page"]);
-    Page::read(&mut reader);
+    let mut reader = query.reader(&["host", "label", "draining", "limit", "page"]);
+    let page = Page::read(&mut reader);
+    let (host, label) = (reader.text("host"), reader.text("label"));
+    let draining = reader.text("draining").is_some().then(|| reader.flag("draining"));
     reader.finish()?;
-    let workers = state.store().list_workers().await?;
     let sessions = state.store().list_sessions().await?;
-    let items = workers
+    let workers = state.store().list_workers().await?;
+    let mut items: Vec<(String, WorkerDocument)> = workers
         .into_iter()
-        .map(|worker| worker_document(worker, &sessions))
+        .map(|worker| {
+            let process = sessions.iter().find(|record| record.session.id == worker.session);
+            let started = process.map(|record| record.started_at.0).unwrap_or_default();
+            let key = newest_first(started, &worker.id.to_string());
+            (key, worker_document(worker, process))
+        })
+        .filter(|(_, worker)| {
+            host.is_none_or(|host| worker.host == host)
+                && label.is_none_or(|label| worker.labels.iter().any(|known| known == label))
+                && draining.is_none_or(|draining| worker.draining == draining)
+        })
         .collect();
-    Ok(document(&WorkerList { items }))
+    items.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let (items, next) = page_of(items, &page, |(key, _)| key.clone());
+    let items = items.into_iter().map(|(_, worker)| worker).collect();
+    Ok(document(&WorkerList { items, next }))
 }

@@ -47,7 +47,7 @@ async fn every_member_that_is_wrong_is_told() {
         422 HW-A002 the body has 6 fault(s)
         help: did you mean `params`?
         - /parms: unknown member `parms` (did you mean `params`?)
-        - /a~1b~0c: unknown member `a/b~c` (known members are `kind`, `params`, `priority`, `timeout`, `tags`, `parent`)
+        - /a~1b~0c: unknown member `a/b~c` (known members are `kind`, `params`, `priority`, `timeout`, `not_before`, `deadline`, `tags`, `parent`)
         - /kind: `kind` must be a text, found `3` (give a text)
         - /priority: `priority` must be a whole number, found `"high"` (give a whole number)
         - /tags: `tags` must be a list of texts, found `["a",1]` (give a list of texts)
@@ -55,8 +55,8 @@ async fn every_member_that_is_wrong_is_told() {
     .assert_eq(&setting.post("/api/v1/jobs", body).await.fault());
     expect![[r#"
         422 HW-A002 the body has 1 fault(s)
-        help: known members are `sql`, `params`, `format_options`
-        - : the body must be an object (known members are `sql`, `params`, `format_options`)"#]]
+        help: known members are `sql`, `params`, `format_options`, `settings`
+        - : the body must be an object (known members are `sql`, `params`, `format_options`, `settings`)"#]]
     .assert_eq(&setting.post("/api/v1/sql", json!([1])).await.fault());
     let large = json!({"kind": "work", "params": {}, "priority": 1_u64 << 40});
     assert_eq!(setting.post("/api/v1/jobs", large).await.problem().code, "HW-A002");

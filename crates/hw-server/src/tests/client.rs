@@ -7,14 +7,17 @@ use axum::response::Response;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hw_api::Problem;
+use hw_store::Role;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::setting::Setting;
 use crate::auth::Transport;
 
-pub(super) const TCP: Transport = Transport::Tcp { token_demanded: false };
-pub(super) const TCP_WITH_TOKEN: Transport = Transport::Tcp { token_demanded: true };
+pub(super) const TCP: Transport = Transport::Tcp {
+    without_token: Some(Role::Admin),
+};
+pub(super) const TCP_WITH_TOKEN: Transport = Transport::Tcp { without_token: None };
 
 /// A request under construction.
 pub(super) struct Call<'a> {

@@ -456,3 +456,91 @@ async fn a_quarantined_task_ends_its_job_with_its_failure() {
     let reply = setting.get(&format!("/api/v1/jobs/{}/result", id_of(&job))).await;
     assert_eq!((reply.status.as_u16(), reply.problem().code.as_str()), (502, "HW-T010"));
 }
+
+#[tokio::test]
+async fn a_delayed_job_says_until_when_and_starts_by_itself() {
+    let setting = Setting::new().await;
+    let body = json!({"kind": "work", "params": {"tasks": 1}, "not_before": "400ms", "deadline": "1h"});
+    let job = setting.post("/api/v1/jobs", body).await.ok();
+    assert_eq!(
+        (&job["state"], &job["progress"]["tasks"]),
+        (&json!("queued"), &json!({"waiting": 1}))
+    );
+    let left = job["starts_in_seconds"].as_f64().unwrap();
+    assert!(0.0 < left && left <= 0.4, "{left}");
+    let message = job["progress"]["message"].as_str().unwrap();
+    assert!(message.starts_with("waits until 20"), "{message}");
+    assert!(job["not_before"].as_str().unwrap() < job["deadline"].as_str().unwrap());
+    let path = format!("/api/v1/jobs/{}/tasks/0/explain", id_of(&job));
+    let explained = setting.get(&path).await.ok();
+    assert_eq!(explained["state"], "waiting");
+    let reason = explained["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("its job must not start before 20"), "{reason}");
+    assert_eq!(setting.claim().await.len(), 0);
+    tokio::time::sleep(Duration::from_millis(450)).await;
+    let tasks = setting.claim().await;
+    assert_eq!(tasks.len(), 1);
+    let job = setting.get(&format!("/api/v1/jobs/{}", id_of(&job))).await.ok();
+    assert_eq!(
+        (&job["starts_in_seconds"], &job["progress"]["message"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_job_and_is_named() {
+    let setting = Setting::new().await;
+    let job = setting
+        .post(
+            "/api/v1/jobs?wait=10s&detach=true&deadline=100ms",
+            work(json!({"tasks": 1})),
+        )
+        .await
+        .ok();
+    assert_eq!(
+        (&job["state"], &job["error"]["code"]),
+        (&json!("timed_out"), &json!("HW-J027"))
+    );
+    let detail = job["error"]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("it had not ended by its deadline, 20"), "{detail}");
+}
+
+#[tokio::test]
+async fn all_faults_of_a_request_are_told_at_once() {
+    let setting = Setting::new().await;
+    let body = json!({
+        "kind": "register", "params": {"nam": "t"}, "timeout": "5", "not_before": "tomorrow",
+        "deadline": "2020-01-01T00:00:00Z", "tags": [""], "parent": "x",
+    });
+    let reply = setting.post("/api/v1/jobs", body).await;
+    expect![[r#"
+        422 HW-A002 the body has 6 fault(s)
+        help: write for instance "60s"
+        - /timeout: `timeout` needs a unit (write for instance "60s")
+        - /parent: `x` is not the id of a job (a UUID) (give the whole id of a job)
+        - /tags: `tags` holds at most 32 texts of 1 to 255 bytes (give fewer or shorter tags)
+        - /not_before: `not_before` is neither a time as RFC 3339 writes it nor a duration (write for instance `2026-01-31T06:00:00Z`, or `10m` for ten minutes from now)
+        - /deadline: `deadline` has passed already: 2020-01-01T00:00:00Z (name a later time, or leave it out)
+        - /nam: unknown member `nam` (leave it out)"#]]
+    .assert_eq(&reply.fault());
+    let reply = setting
+        .post("/api/v1/jobs?deadline=0s&not_before=soon", work(json!({})))
+        .await;
+    assert_eq!((reply.status.as_u16(), reply.problem().code.as_str()), (422, "HW-A003"));
+    assert_eq!(setting.get("/api/v1/jobs").await.ok()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn short_cuts_take_starts_and_deadlines_too() {
+    let setting = Setting::new().await;
+    let query = "not_before=2h&deadline=2100-01-01T00:00:00+01:00";
+    let job = setting
+        .post(&format!("/api/v1/tables?{query}"), json!({"name": "t", "path": "x"}))
+        .await
+        .ok();
+    assert_eq!(
+        (&job["state"], &job["deadline"]),
+        (&json!("queued"), &json!("2099-12-31T23:00:00.000000Z"))
+    );
+    assert!(job["starts_in_seconds"].as_f64().unwrap() > 7100.0);
+}

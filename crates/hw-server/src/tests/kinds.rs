@@ -8,8 +8,8 @@ use hw_catalog::{
     TableVersion, UnsupportedColumn,
 };
 use hw_job::{
-    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError,
-    PrepareRequest, Prepared, TaskSpec,
+    CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError, PrepareRequest,
+    Prepared, TaskSpec,
 };
 use serde_json::{Value, json};
 
@@ -26,13 +26,13 @@ fn prepared(params: &Value, tasks: Vec<TaskSpec>) -> Prepared {
     }
 }
 
-fn finished(result: Value, changes: Vec<CatalogChange>) -> Advance {
-    Advance::Finish(Merged {
+fn finished(result: Value, changes: Vec<CatalogChange>) -> Merged {
+    Merged {
         result,
         partial: false,
         changes,
         files: Vec::new(),
-    })
+    }
 }
 
 /// `{"tasks": 2, "label": "gold"}`: so many tasks; its result is what they brought.
@@ -79,7 +79,7 @@ impl JobKind for Work {
         Ok(prepared(request.params, (0..count).map(task).collect()))
     }
 
-    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
         if let Some(message) = job.expanded.get("fail").and_then(Value::as_str) {
             return Err(Failure::new(ErrorClass::Data, "HW-T012", message).help("mend the data"));
         }
@@ -118,7 +118,7 @@ impl JobKind for Register {
         }
     }
 
-    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
         let name: TableName = job.expanded["name"].as_str().unwrap().parse().unwrap();
         let put = CatalogChange::Put {
             table: Box::new(table(name)),
@@ -147,7 +147,7 @@ impl JobKind for Drop {
         Ok(prepared(request.params, Vec::new()))
     }
 
-    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
         let drops = job.reads.iter().map(|(name, version)| CatalogChange::Drop {
             name: name.clone(),
             version: *version,
@@ -182,7 +182,7 @@ impl JobKind for Funnel {
         })
     }
 
-    fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
         Ok(finished(
             json!({"asked": job.expanded, "by": job.id.to_string()}),
             Vec::new(),

@@ -182,6 +182,7 @@ impl Setting {
             counts: AttemptCounts::default(),
             next,
             files: Vec::new(),
+            work: None,
         };
         let answers = self.store().change_tasks(vec![change]).await.unwrap();
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");

@@ -178,3 +178,55 @@ async fn plans_are_told() {
     let fault = setting.post("/api/v1/sql/explain", json!({"sql": "SELEC 1"})).await;
     assert_eq!(fault.problem().code, "HW-Q001");
 }
+
+#[tokio::test]
+async fn settings_hold_for_their_statement() {
+    let setting = Setting::new().await;
+    let shown = async |settings: Value| {
+        let body = json!({"sql": "SHOW datafusion.execution.time_zone", "settings": settings});
+        setting.post("/api/v1/sql", body).await.ok()[0]["value"].clone()
+    };
+    assert_eq!(
+        shown(json!({"datafusion.execution.time_zone": "Europe/Vienna"})).await,
+        "Europe/Vienna"
+    );
+    assert_ne!(shown(json!({})).await, "Europe/Vienna");
+    let body = json!({"sql": "SELECT 1 AS one", "settings": {"datafusion.explain.format": "tree", "datafusion.execution.batch_size": "7"}});
+    assert_eq!(setting.post("/api/v1/sql", body).await.ok(), json!([{"one": 1}]));
+    let body = json!({"sql": "SELECT 1", "settings": {"datafusion.explain.show_schema": "true"}});
+    setting.post("/api/v1/sql/explain", body).await.ok();
+}
+
+#[tokio::test]
+async fn every_setting_that_is_wrong_is_told() {
+    let setting = Setting::new().await;
+    let settings = json!({
+        "datafusion.execution.batch_size": "0",
+        "datafusion.execution.time_zon": "UTC",
+        "datafusion.runtime.memory_limit": "1T",
+        "x = 1; DROP TABLE y --": "1",
+        "datafusion.execution.target_partitions": "many'; SELECT 1",
+    });
+    for path in ["/api/v1/sql", "/api/v1/sql/explain"] {
+        let reply = setting
+            .post(path, json!({"sql": "SELECT 1", "settings": settings}))
+            .await;
+        expect![[r#"
+            422 HW-A002 the body has 5 fault(s)
+            help: `SHOW ALL` lists the names of options
+            - /settings/datafusion.execution.batch_size: `datafusion.execution.batch_size` does not take this value: value must be greater than 0 (`SHOW ALL` lists the names of options)
+            - /settings/datafusion.execution.target_partitions: `datafusion.execution.target_partitions` does not take this value: invalid digit found in string (`SHOW ALL` lists the names of options)
+            - /settings/datafusion.execution.time_zon: `datafusion.execution.time_zon` is no option that a session may set (did you mean `datafusion.execution.time_zone`?)
+            - /settings/datafusion.runtime.memory_limit: `datafusion.runtime.memory_limit` is no option that a session may set (a session may set datafusion.execution.batch_size, datafusion.execution.target_partitions, datafusion.execution.time_zone, datafusion.explain.analyze_level, datafusion.explain.format, datafusion.explain.logical_plan_only, datafusion.explain.physical_plan_only, datafusion.explain.show_schema, datafusion.explain.show_sizes, datafusion.explain.show_statistics, datafusion.explain.tree_maximum_render_width, datafusion.optimizer.prefer_hash_join, datafusion.optimizer.repartition_aggregations, datafusion.optimizer.repartition_joins, datafusion.optimizer.repartition_sorts, datafusion.optimizer.repartition_windows, datafusion.sql_parser.default_null_ordering, datafusion.sql_parser.parse_float_as_decimal)
+            - /settings/x = 1; DROP TABLE y --: `x = 1; DROP TABLE y --` is no option that a session may set (`SHOW ALL` lists the names of options)"#]].assert_eq(&reply.fault());
+    }
+    let many: serde_json::Map<String, Value> = (0..65).map(|number| (format!("a{number}"), json!("1"))).collect();
+    let reply = setting
+        .post("/api/v1/sql", json!({"sql": "SELECT 1", "settings": many}))
+        .await;
+    assert_eq!(reply.problem().errors.len(), 1);
+    let reply = setting
+        .post("/api/v1/sql", json!({"sql": "SELECT 1", "settings": {"a": 1}}))
+        .await;
+    assert_eq!(reply.problem().status, 422);
+}

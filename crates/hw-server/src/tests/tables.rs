@@ -163,7 +163,7 @@ async fn lists_come_in_pages() {
             None => break,
         }
     }
-    assert_eq!(names, ["a b", "c d", "ü"]);
+    assert_eq!(names, ["b c", "ü a", "d"], "the newest first");
     for page in ["xyz", "a", "ff"] {
         let reply = setting.get(&format!("/api/v1/tables?page={page}")).await;
         assert_eq!(reply.problem().code, "HW-A003", "{page}");

@@ -115,3 +115,67 @@ async fn only_quarantined_tasks_of_open_jobs_get_another_chance() {
     let given_up = reasons(&setting, &format!("{path}/0")).await;
     assert_eq!(given_up[0], "it was given up after 1 attempt");
 }
+
+#[tokio::test]
+async fn a_cancelled_task_ends_with_its_job() {
+    let setting = Setting::new().await;
+    let path = submit(&setting, json!({"tasks": 2})).await;
+    setting.claim().await;
+    let reply = setting
+        .post(&format!("{path}/1/cancel"), json!({"reason": "it hangs"}))
+        .await;
+    let task = reply.ok();
+    assert_eq!(
+        (&task["state"], &task["error"]["code"]),
+        (&json!("cancelled"), &json!("HW-J028"))
+    );
+    assert_eq!(task["history"][0]["state"], "cancelled");
+    let job = setting
+        .get(&format!("{}?wait=10s", path.trim_end_matches("/tasks")))
+        .await
+        .ok();
+    assert_eq!(job["state"], "cancelled");
+    let reason = job["cancel_reason"].as_str().unwrap();
+    assert!(reason.ends_with("/1 was cancelled: it hangs"), "{reason}");
+    assert_eq!(job["progress"]["tasks"], json!({"cancelled": 2}));
+}
+
+#[tokio::test]
+async fn only_tasks_that_are_there_and_open_are_cancelled() {
+    let setting = Setting::new().await;
+    let path = submit(&setting, json!({"tasks": 2})).await;
+    let tasks = setting.claim().await;
+    setting.succeed(&tasks[0], json!(1)).await;
+    let cancel = async |index: &str| {
+        let path = format!("{path}/{index}/cancel");
+        let reply = setting.call(http::Method::POST, &path).send().await;
+        (reply.status.as_u16(), reply.problem().code)
+    };
+    assert_eq!(cancel("0").await, (409, "HW-A026".to_owned()));
+    assert_eq!(cancel("7").await, (404, "HW-A014".to_owned()));
+    assert_eq!(cancel("x").await, (404, "HW-A014".to_owned()));
+    let unknown = setting.post(&format!("{path}/1/cancel"), json!({"why": 1})).await;
+    assert_eq!(unknown.problem().code, "HW-A002");
+    assert_eq!(setting.get(&format!("{path}/1")).await.ok()["state"], "running");
+}
+
+#[tokio::test]
+async fn what_was_worked_off_is_told_of_task_and_job() {
+    let setting = Setting::new().await;
+    let path = submit(&setting, json!({"tasks": 2})).await;
+    let tasks = setting.claim().await;
+    let work = |task: &hw_store::ClaimedTask, rows| hw_store::TaskWork {
+        task: task.id,
+        fence: task.fence,
+        work: hw_job::Work { rows, bytes: rows * 10 },
+    };
+    let done = [work(&tasks[0], 5), work(&tasks[1], 7)];
+    setting.store().note_work(&done).await.unwrap();
+    let task = setting.get(&format!("{path}/1")).await.ok();
+    assert_eq!((&task["rows"], &task["bytes"]), (&json!(7), &json!(70)));
+    let job = setting.get(path.trim_end_matches("/tasks")).await.ok();
+    assert_eq!(
+        (&job["progress"]["rows"], &job["progress"]["bytes"]),
+        (&json!(12), &json!(120))
+    );
+}

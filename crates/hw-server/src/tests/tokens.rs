@@ -21,7 +21,10 @@ async fn tokens_are_made_listed_and_dropped() {
     assert!(made["expires_at"].is_string());
     let listed = setting.get("/api/v1/tokens").await;
     assert!(!listed.text.contains(made["token"].as_str().unwrap()));
-    assert_eq!(listed.ok()["items"][0]["name"], "ci");
+    let listed = listed.ok();
+    assert_eq!(listed["items"][0]["name"], "ci");
+    assert_eq!(setting.get("/api/v1/tokens/ci").await.ok(), listed["items"][0]);
+    assert_eq!(setting.get("/api/v1/tokens/c").await.problem().code, "HW-A025");
     let taken = setting
         .post("/api/v1/tokens", json!({"name": "ci", "role": "read"}))
         .await;
@@ -54,7 +57,13 @@ async fn every_fault_of_a_token_is_told() {
 async fn workers_are_listed_with_their_process() {
     let setting = Setting::new().await;
     setting.add_worker(&["gold"]).await;
-    let workers = setting.get("/api/v1/workers?limit=50").await.ok();
+    let mut workers = setting.get("/api/v1/workers?limit=50").await.ok();
+    let started = workers["items"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("started_at")
+        .unwrap();
+    assert!(started.as_str().unwrap().starts_with("20"), "{started}");
     assert_eq!(
         workers["items"],
         json!([{"id": "test:tasks", "host": "here", "pid": 7, "version": "0.1.0", "slots": 2, "running": 0, "labels": ["gold"], "draining": false}])

@@ -31,7 +31,9 @@ impl Checker {
             JobState::Failed if job.ending_seen => Ok(()),
             JobState::Failed => self.check_failure(id, job, stored),
             JobState::Cancelled => {
-                let asked = job.cancel_requested && stored.record.cancel_reason.as_deref() == Some("enough");
+                let reason = stored.record.cancel_reason.as_deref().unwrap_or_default();
+                let of_task = reason.ends_with("was cancelled: not this one") && job.cancelled_tasks() > 0;
+                let asked = job.cancel_requested && reason == "enough" || of_task;
                 demand(asked, "jobs are cancelled on request", || format!("job {id}"))
             }
             JobState::TimedOut => self.check_timeout(id, job, stored),
@@ -67,7 +69,10 @@ impl Checker {
         let has_reason = match failure.code.as_str() {
             "SIM-TASK" => by_a_task(failure, stored),
             "SIM-MERGE" => job.plan.merge_fails && *failure == merge_failure(),
-            "HW-J010" => job.plan.lifetime == Lifetime::Interactive && self.is_orphan(job),
+            "HW-J010" => {
+                let is_kept = job.plan.lifetime == Lifetime::Durable || job.plan.delay.is_some();
+                !is_kept && self.is_orphan(job)
+            }
             "HW-J013" => by_lost_workers(stored),
             "HW-J016" => job.plan.large,
             "HW-J018" => matches!(job.plan.table, Some(TableMove::Drop(_))),
@@ -81,7 +86,7 @@ impl Checker {
     /// Its owner died or was silent for the length of its lease, as far as anybody can know.
     fn is_orphan(&self, job: &JobModel) -> bool {
         let now = self.clock.elapsed();
-        job.owner.as_ref().is_none_or(|owner| !self.is_alive(&owner.0, now))
+        job.was_orphan || job.owner.as_ref().is_none_or(|owner| !self.is_alive(&owner.0, now))
     }
 
     fn check_timeout(&self, id: JobId, job: &JobModel, stored: &Stored) -> Result<(), Violation> {
@@ -89,8 +94,13 @@ impl Checker {
         let now: Elapsed = self.clock.elapsed();
         let age = now.since(job.since);
         let code = stored.record.failure.as_ref().map(|failure| failure.code.as_str());
-        let over = job.plan.timeout.is_some_and(|timeout| age >= timeout);
-        demand(over && code == Some("HW-J017"), "jobs time out by elapsed time", || {
+        let allowed = match code {
+            Some("HW-J017") => job.plan.times_out_after(),
+            Some("HW-J027") => job.plan.deadline,
+            _ => None,
+        };
+        let over = allowed.is_some_and(|allowed| age >= allowed);
+        demand(over, "jobs time out by elapsed time", || {
             format!("job {id} timed out after {age:?}: {code:?}; its plan is {:?}", job.plan)
         })
     }

@@ -61,17 +61,32 @@ impl Checker {
             | EventKind::JobCancelRequested
             | EventKind::JobEnded
             | EventKind::TaskReady => self.learn_job_step(event),
-            EventKind::TaskStarted | EventKind::TaskRetry | EventKind::TaskEnded | EventKind::TaskLate => {
-                self.learn_task_step(event)
-            }
+            EventKind::TaskStarted
+            | EventKind::TaskRetry
+            | EventKind::TaskCancelRequested
+            | EventKind::TaskEnded
+            | EventKind::TaskLate => self.learn_task_step(event),
             EventKind::TableCreated | EventKind::TableChanged | EventKind::TableDropped => self.learn_table(event),
+            EventKind::WorkerLeft => {
+                self.orphan_jobs_of(event);
+                Ok(())
+            }
             EventKind::WorkerJoined
-            | EventKind::WorkerLeft
             | EventKind::InputArrived
             | EventKind::ProductMade
             | EventKind::RuleChanged
             | EventKind::TimerFired
             | EventKind::HookCalled => Ok(()),
+        }
+    }
+
+    /// A session was given up, and its jobs with it, even if it is begun again later.
+    fn orphan_jobs_of(&mut self, event: &Event) {
+        let session = event.data.get("session").and_then(Value::as_str);
+        let open = self.jobs.values_mut().filter(|job| !job.is_settled());
+        for job in open {
+            let owner = job.owner.as_ref().map(|owner| owner.0.as_str());
+            job.was_orphan |= owner == session;
         }
     }
 
@@ -107,8 +122,13 @@ impl Checker {
     }
 
     fn learn_job_step(&mut self, event: &Event) -> Result<(), Violation> {
+        let now = self.clock.elapsed();
         let job = self.job_of(event)?;
         let told = event.kind.as_str();
+        let begins = matches!(event.kind, EventKind::JobFinishing | EventKind::TaskReady);
+        demand(!begins || job.may_start(now), "no job starts before it may", || {
+            format!("{told} of {} of plan {:?}", event.subject, job.plan)
+        })?;
         demand(!job.is_settled(), "nothing happens to settled jobs", || {
             format!("{told} of {} after {}", event.subject, job.state.as_str())
         })?;
@@ -151,8 +171,15 @@ impl Checker {
         let Ok(id) = event.subject.parse::<TaskId>() else {
             return Err(Violation::new("events name their tasks", format!("{event:?}")));
         };
+        let now = self.clock.elapsed();
         let job = self.job_of(event)?;
         let is_late = event.kind == EventKind::TaskLate;
+        let may_start = job.may_start(now);
+        demand(
+            event.kind != EventKind::TaskStarted || may_start,
+            "no job starts before it may",
+            || format!("{id} of plan {:?}", job.plan),
+        )?;
         demand(is_late || !job.is_settled(), "nothing happens to settled jobs", || {
             format!("{} of {id} after {}", event.kind.as_str(), job.state.as_str())
         })?;
@@ -192,6 +219,11 @@ impl TaskModel {
     fn learn(&mut self, kind: EventKind, attempt: u64, state: Option<TaskState>) -> Result<(), String> {
         let newest = u64::from(self.attempts);
         let next = match (kind, state) {
+            (EventKind::TaskCancelRequested, _) => {
+                let open = !matches!(self.news, News::Ended(_)) && !self.cancelled;
+                self.cancelled = true;
+                return open.then_some(()).ok_or("it was cancelled after its end".to_owned());
+            }
             (EventKind::TaskLate, _) => {
                 return (attempt <= newest)
                     .then_some(())
@@ -202,6 +234,12 @@ impl TaskModel {
             (_, Some(state)) => News::Ended(state),
             (_, None) => return Err("no state was told".to_owned()),
         };
+        if self.cancelled {
+            // It may have been anywhere: nobody needs to have had it.
+            let follows = next == News::Ended(TaskState::Cancelled) && attempt == newest && self.news != next;
+            self.news = next;
+            return follows.then_some(()).ok_or(format!("{next:?} after it was cancelled"));
+        }
         // Between two pieces of news a task may become ready, which is told once for all tasks of a job.
         let (from, to) = match next {
             News::Started => (TaskState::Ready, TaskState::Running),

@@ -13,6 +13,8 @@ pub(super) struct JobModel {
     pub(super) plan: Arc<Plan>,
     pub(super) state: JobState,
     pub(super) owner: Option<SessionId>,
+    /// Its owner was given up since.
+    pub(super) was_orphan: bool,
     /// Not earlier than this was it submitted.
     pub(super) since: Elapsed,
     /// How many tasks were said to have become ready.
@@ -34,6 +36,8 @@ pub(super) struct TaskModel {
     pub(super) attempts: u32,
     pub(super) news: News,
     pub(super) successes: u32,
+    /// Somebody asked for its end alone.
+    pub(super) cancelled: bool,
     pub(super) fence: Fence,
     /// The newest attempt whose loss was looked into, when it was news.
     pub(super) losses_seen: u32,
@@ -64,6 +68,7 @@ impl JobModel {
             plan,
             state: JobState::Queued,
             owner,
+            was_orphan: false,
             since,
             ready: 0,
             tasks: BTreeMap::new(),
@@ -81,6 +86,18 @@ impl JobModel {
 
     pub(super) fn has_succeeded(&self) -> bool {
         self.state == JobState::Succeeded
+    }
+
+    /// Whether anything of it may be done, as far as is known: it was not submitted before `since`.
+    pub(super) fn may_start(&self, now: Elapsed) -> bool {
+        let delay = self.plan.delay.unwrap_or_default();
+        self.since.after(delay) <= now
+    }
+
+    /// Number of tasks that were cancelled by themselves.
+    pub(super) fn cancelled_tasks(&self) -> u64 {
+        let cancelled = self.tasks.values().filter(|task| task.cancelled);
+        u64::try_from(cancelled.count()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn starts(&self) -> u64 {

@@ -5,6 +5,9 @@ use crate::Simulation;
 /// The seeds of each run of the tests; `cargo xtask sim --seeds N` runs any number.
 const SEEDS: u64 = 300;
 
+/// Seeds within which everything must have happened that is tested.
+const SEEDS_SEEN: u64 = 120;
+
 #[test]
 fn the_usual_seeds_keep_all_promises() {
     let simulation = Simulation::in_memory(120);
@@ -29,7 +32,7 @@ fn a_seed_goes_the_same_way_each_time() {
 #[test]
 fn the_usual_seeds_see_all_kinds_of_events() {
     let simulation = Simulation::in_memory(120);
-    let traces: Vec<String> = (0..60).flat_map(|seed| simulation.tell(seed).0).collect();
+    let traces: Vec<String> = (0..SEEDS_SEEN).flat_map(|seed| simulation.tell(seed).0).collect();
     let told = traces.join("\n");
     let expected = [
         "job.started",
@@ -39,6 +42,7 @@ fn the_usual_seeds_see_all_kinds_of_events() {
         "task.started",
         "task.retry",
         "task.late",
+        "task.cancel_requested",
         "table.created",
         "table.changed",
         "table.dropped",
@@ -51,6 +55,6 @@ fn the_usual_seeds_see_all_kinds_of_events() {
         "\"state\":\"retry_wait\"",
     ];
     for event in expected {
-        assert!(told.contains(event), "no seed of the first 60 sees {event}");
+        assert!(told.contains(event), "no seed of the first {SEEDS_SEEN} sees {event}");
     }
 }

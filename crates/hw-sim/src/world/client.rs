@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use hw_controller::{Step, Submit, SubmitFault, Submitted};
-use hw_job::{Elapsed, JobId, JobState};
-use hw_store::{JobChangeError, StoreError};
+use hw_job::{Clock, Due, Elapsed, JobId, JobState, TaskId, Timestamp};
+use hw_store::{ChangeRefused, JobChangeError, StoreError};
 use serde_json::json;
 
 use super::World;
@@ -24,6 +25,7 @@ enum Done {
     Stepped(Result<Step, StoreError>),
     Submitted(Asked, Result<Submitted, SubmitFault>),
     Cancelled(JobId, Result<JobState, JobChangeError>),
+    TaskCancelled(TaskId, Result<Result<(), ChangeRefused>, StoreError>),
 }
 
 impl World<'_> {
@@ -46,6 +48,8 @@ impl World<'_> {
         };
         let submit = Submit {
             timeout: plan.timeout,
+            not_before: plan.delay.map(|delay| self.due(delay)),
+            deadline: plan.deadline.map(|deadline| self.due(deadline)),
             tags: key.map(|key| format!("key {key}")).into_iter().collect(),
             idempotency_key: key.map(|key| format!("key {key}")),
             reuse,
@@ -57,6 +61,39 @@ impl World<'_> {
             Op {
                 future,
                 began: now,
+                is_step: false,
+            },
+        )
+    }
+
+    fn due(&self, after: Duration) -> Due {
+        let micros = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+        Due {
+            after,
+            at: Timestamp(self.clock.wall().0.saturating_add(micros)),
+        }
+    }
+
+    /// A client cancels a single task, counted round.
+    pub(super) fn cancel_task(
+        &mut self,
+        number: usize,
+        (job, task): (u8, u8),
+        trouble: Option<Trouble>,
+    ) -> Result<(), Violation> {
+        let began = self.now();
+        let (Some(job), Some(process)) = (self.checker.newest(usize::from(job)), self.arm(number, trouble)) else {
+            return Ok(());
+        };
+        let task = TaskId::new(job, u32::from(task));
+        let controller = process.controller.clone();
+        let future =
+            Box::pin(async move { Done::TaskCancelled(task, controller.cancel_task(task, "not this one").await) });
+        self.drive(
+            number,
+            Op {
+                future,
+                began,
                 is_step: false,
             },
         )
@@ -148,7 +185,8 @@ impl World<'_> {
             Done::Stepped(Ok(step)) => demand(step.again_in.is_some(), "a controller knows when to step", String::new),
             Done::Submitted(asked, answer) => self.checker.submitted(self.executor, &asked, answer),
             Done::Cancelled(job, Err(JobChangeError::NotFound(_))) => self.checker.may_be_gone(job),
-            Done::Stepped(Err(_)) | Done::Cancelled(..) => Ok(()),
+            Done::TaskCancelled(task, Ok(answer)) => self.checker.task_cancelled(self.executor, task, answer),
+            Done::Stepped(Err(_)) | Done::Cancelled(..) | Done::TaskCancelled(..) => Ok(()),
         }
     }
 }

@@ -202,6 +202,7 @@ impl World<'_> {
                 counts,
                 next,
                 files,
+                work: None,
             },
         }
     }

@@ -131,7 +131,7 @@ pub(crate) async fn a_settled_job_stays_as_it_is(s: &Setting) {
     assert_eq!(s.store.finish_job(job_id(1)).await, Err(settled.clone()));
     assert_eq!(s.store.add_tasks(add).await, Err(settled));
     assert_eq!(s.store.request_cancel(job_id(1), "no").await, Ok(JobState::Succeeded));
-    assert_eq!(s.store.note_progress(job_id(1), &progress(5)).await, Ok(()));
+    assert_eq!(s.store.note_stage(job_id(1), "late").await, Ok(()));
     let (from, to) = (session("s1"), session("s2"));
     assert_eq!(s.store.adopt_job(job_id(1), Some(&from), &to).await, Ok(false));
     assert_eq!((s.job(1).await, s.last().await), (before, last));
@@ -151,7 +151,7 @@ pub(crate) async fn jobs_that_do_not_exist_are_named(s: &Setting) {
     assert_eq!(s.store.finish_job(job_id(1)).await, Err(missing.clone()));
     assert_eq!(s.store.add_tasks(add).await, Err(missing.clone()));
     assert_eq!(s.store.request_cancel(job_id(1), "no").await, Err(missing));
-    assert_eq!(s.store.note_progress(job_id(1), &progress(5)).await, Ok(()));
+    assert_eq!(s.store.note_stage(job_id(1), "none").await, Ok(()));
     assert_eq!(s.store.adopt_job(job_id(1), None, &session("s2")).await, Ok(false));
     assert_eq!(s.last().await.0, 0);
 }
@@ -194,21 +194,16 @@ pub(crate) async fn a_large_result_is_refused_and_the_job_goes_on(s: &Setting) {
     assert_eq!((s.job(1).await, s.last().await), (before, last));
 }
 
-fn progress(rows: u64) -> Progress {
-    Progress {
-        stage: "reading".to_owned(),
-        message: Some("half-way".to_owned()),
-        rows,
-        bytes: 7,
-    }
-}
-
-pub(crate) async fn progress_is_replaced_without_an_event(s: &Setting) {
+pub(crate) async fn the_stage_is_replaced_without_an_event(s: &Setting) {
     s.submit_tasks(1, 1).await;
     let last = s.last().await;
-    s.store.note_progress(job_id(1), &progress(5)).await.unwrap();
-    s.store.note_progress(job_id(1), &progress(3)).await.unwrap();
-    assert_eq!(s.job(1).await.progress, progress(3));
+    s.store.note_stage(job_id(1), "inspect").await.unwrap();
+    s.store.note_stage(job_id(1), "compare").await.unwrap();
+    let progress = Progress {
+        stage: "compare".to_owned(),
+        ..Progress::default()
+    };
+    assert_eq!(s.job(1).await.progress, progress);
     assert_eq!(s.last().await, last);
 }
 

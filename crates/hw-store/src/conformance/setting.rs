@@ -210,6 +210,7 @@ pub(crate) fn change(task: TaskId, fence: Fence, ending: Ending, next: NextState
         ending,
         next,
         files: Vec::new(),
+        work: None,
     }
 }
 

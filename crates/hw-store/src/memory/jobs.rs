@@ -172,10 +172,10 @@ impl JobStore for MemoryStore {
         })
     }
 
-    async fn note_progress(&self, job: JobId, progress: &Progress) -> Result<(), StoreError> {
+    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError> {
         self.write(|state, _, _| {
             if let Ok(entry) = state.unsettled_mut(job) {
-                entry.record.progress = progress.clone();
+                stage.clone_into(&mut entry.record.progress.stage);
             }
             Ok(())
         })
@@ -258,12 +258,17 @@ impl State {
         let open = entry.tasks.iter().filter(|task| !task.record.state.is_settled());
         let open: Vec<TaskId> = open.map(|task| task.record.id).collect();
         for id in open {
-            self.move_task(id, TaskState::Cancelled);
-            let Some(task) = self.task_mut(id) else { continue };
-            task.record.fence = Fence(task.record.fence.0 + 1);
-            task.record.ended_at = Some(now.wall);
-            task.end_attempt(AttemptState::Cancelled, None, now);
+            self.withdraw_task(id, now);
         }
+    }
+
+    /// Cancels an open task and puts its fence up.
+    pub(super) fn withdraw_task(&mut self, id: TaskId, now: Now) {
+        self.move_task(id, TaskState::Cancelled);
+        let Some(task) = self.task_mut(id) else { return };
+        task.record.fence = Fence(task.record.fence.0 + 1);
+        task.record.ended_at = Some(now.wall);
+        task.end_attempt(AttemptState::Cancelled, None, now);
     }
 }
 

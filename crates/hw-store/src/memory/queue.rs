@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hw_job::{AttemptCounts, AttemptId, AttemptState, Ending, Failure, Fence, JobId, TaskId, TaskState, WorkerId};
+use hw_job::{
+    AttemptCounts, AttemptId, AttemptState, Ending, Failure, Fence, JobId, TaskId, TaskState, Work, WorkerId,
+};
 
 use super::state::{AttemptEntry, Place, State, TaskEntry};
 use super::{MemoryStore, Now};
 use crate::journal::Journal;
 use crate::limits::QUEUE_WINDOW;
-use crate::queue::{Candidate, Judgement, Standing, check_outcome, choose, holds_any, judge, takes_away};
+use crate::queue::{
+    Candidate, Judgement, Standing, cancelled_by_itself, check_outcome, choose, holds_any, judge, takes_away,
+};
 use crate::{
     AttemptRecord, ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, StoreError, TaskChange,
-    TaskChanged, TaskRecord, Verdict,
+    TaskChanged, TaskRecord, TaskWork, Verdict,
 };
 
 #[async_trait]
@@ -40,6 +44,20 @@ impl QueueStore for MemoryStore {
         self.write(|state, _, now| {
             let verdicts = held.iter().map(|held| state.keep(worker, held, now, lease));
             Ok(verdicts.collect())
+        })
+    }
+
+    async fn note_work(&self, done: &[TaskWork]) -> Result<(), StoreError> {
+        self.write(|state, _, _| {
+            for told in done {
+                let current = state
+                    .task(told.task)
+                    .filter(|task| task.record.state == TaskState::Running);
+                if current.is_some_and(|task| task.record.fence == told.fence) {
+                    state.note_work_of(told.task, told.work);
+                }
+            }
+            Ok(())
         })
     }
 
@@ -100,6 +118,26 @@ impl QueueStore for MemoryStore {
             entry.record.counts = AttemptCounts::default();
             entry.record.ended_at = None;
             state.make_ready(task, journal);
+            Ok(Ok(()))
+        })
+    }
+
+    async fn cancel_task(&self, task: TaskId, reason: &str) -> Result<Result<(), ChangeRefused>, StoreError> {
+        self.write(|state, journal, now| {
+            let settled = state.job(task.job).is_none_or(|job| job.record.state.is_settled());
+            let Some(entry) = state.task(task) else {
+                return Ok(Err(ChangeRefused::NotFound(task)));
+            };
+            let (from, to, attempts) = (entry.record.state, TaskState::Cancelled, entry.record.attempts);
+            if settled || !from.may_become(to) {
+                return Ok(Err(ChangeRefused::Illegal { task, from, to }));
+            }
+            journal.task_cancel_requested(task, reason);
+            journal.attempt_ended(task, attempts, to);
+            state.withdraw_task(task, now);
+            if let Some(entry) = state.task_mut(task) {
+                entry.record.failure = Some(cancelled_by_itself(task, reason));
+            }
             Ok(Ok(()))
         })
     }
@@ -218,6 +256,9 @@ impl State {
         let id = change.task;
         self.confirm_files(&change.files, now);
         let taken = takes_away(&change.ending);
+        if let Some(work) = change.work {
+            self.note_work_of(id, work);
+        }
         if let Some(task) = self.task_mut(id) {
             journal.attempt_ended(id, task.record.attempts, to);
             task.record.fence = Fence(task.record.fence.0 + u64::from(taken));
@@ -236,6 +277,15 @@ impl State {
             self.free_dependents(id, journal);
         }
         TaskChanged { state: to }
+    }
+
+    fn note_work_of(&mut self, id: TaskId, work: Work) {
+        let Some(job) = self.job_mut(id.job) else { return };
+        let Some(task) = job.task_mut(id.index) else { return };
+        let before = std::mem::replace(&mut task.record.work, work);
+        let progress = &mut job.record.progress;
+        progress.rows = (progress.rows + work.rows).saturating_sub(before.rows);
+        progress.bytes = (progress.bytes + work.bytes).saturating_sub(before.bytes);
     }
 
     fn pause(&mut self, id: TaskId, now: Now, pause: Duration) {

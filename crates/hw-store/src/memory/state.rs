@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hw_catalog::{Part, Table, TableName, TableVersion};
-use hw_job::{Elapsed, Event, EventSeq, Fence, JobId, NewEvent, SessionId, TaskId, TaskSpec, TaskState, WorkerId};
+use hw_job::{
+    Elapsed, Event, EventSeq, Fence, JobId, NewEvent, SessionId, TaskId, TaskSpec, TaskState, Work, WorkerId,
+};
 
 use super::Now;
 use super::listeners::ListenerEntry;
@@ -321,6 +323,7 @@ fn new_record(id: TaskId, spec: TaskSpec, now: Now) -> TaskRecord {
         not_before: None,
         worker: None,
         lease_until: None,
+        work: Work::default(),
         outcome: None,
         failure: None,
         created_at: now.wall,

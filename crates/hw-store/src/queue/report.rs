@@ -1,6 +1,6 @@
 //! What a report on an attempt does: takes effect, repeats one that did, or is refused.
 
-use hw_job::{AttemptState, Ending, Fence, StoredDocument, TaskState, WorkerId};
+use hw_job::{AttemptState, Ending, ErrorClass, Failure, Fence, StoredDocument, TaskId, TaskState, WorkerId};
 
 use super::{ChangeRefused, NextState, TaskChange};
 use crate::StoreError;
@@ -110,6 +110,12 @@ fn judge_current(change: &TaskChange) -> Judgement {
         },
         mark_late: false,
     }
+}
+
+/// Why a task did not succeed that was cancelled by itself.
+pub(crate) fn cancelled_by_itself(task: TaskId, reason: &str) -> Failure {
+    let message = format!("task {task} was cancelled: {reason}");
+    Failure::new(ErrorClass::Cancelled, "HW-J028", message).help("run the job again; a settled task stays as it is")
 }
 
 /// Whether the attempt ended without its worker having a say. One that ended by its worker's own report keeps that end.

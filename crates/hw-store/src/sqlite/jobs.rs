@@ -119,8 +119,11 @@ impl JobStore for SqliteStore {
         self.change(Cancel { job, reason }).await
     }
 
-    async fn note_progress(&self, job: JobId, progress: &Progress) -> Result<(), StoreError> {
-        let progress = to_json(progress)?;
+    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError> {
+        let progress = to_json(&Progress {
+            stage: stage.to_owned(),
+            ..Progress::default()
+        })?;
         self.change(Note { job, progress }).await
     }
 

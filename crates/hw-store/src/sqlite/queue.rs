@@ -1,9 +1,11 @@
 //! The queue: claiming, keeping and finishing tasks under leases and fences. Each change is a fixed number of
 //! statements, however many tasks it concerns: lists go into them, and out of them, as JSON.
 
+mod cancel;
 mod claim;
 mod ready;
 mod report;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +21,8 @@ use super::writer::{Batch, Change, sql};
 use super::{SqliteStore, stored, to_json};
 use crate::queue::check_outcome;
 use crate::{
-    ChangeRefused, Claim, ClaimedTask, HeldTask, QueueStore, StoreError, TaskChange, TaskChanged, TaskRecord, Verdict,
+    ChangeRefused, Claim, ClaimedTask, HeldTask, QueueStore, StoreError, TaskChange, TaskChanged, TaskRecord, TaskWork,
+    Verdict,
 };
 pub(super) use ready::Turns;
 use ready::{Freed, make_ready};
@@ -49,6 +52,13 @@ impl QueueStore for SqliteStore {
             lease,
         };
         self.change(keep).await
+    }
+
+    async fn note_work(&self, done: &[TaskWork]) -> Result<(), StoreError> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        self.change(work::Note::new(done)?).await
     }
 
     async fn change_tasks(
@@ -84,6 +94,11 @@ impl QueueStore for SqliteStore {
 
     async fn requeue_task(&self, task: TaskId) -> Result<Result<(), ChangeRefused>, StoreError> {
         self.change(Requeue(task)).await
+    }
+
+    async fn cancel_task(&self, task: TaskId, reason: &str) -> Result<Result<(), ChangeRefused>, StoreError> {
+        let reason = reason.to_owned();
+        self.change(cancel::CancelTask { task, reason }).await
     }
 
     async fn queue_length(&self, job: Option<JobId>) -> Result<u64, StoreError> {

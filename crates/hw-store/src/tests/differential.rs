@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use expect_test::expect;
 use hw_catalog::{TableName, TableVersion};
 use hw_job::{
-    CatalogChange, Ending, ErrorClass, EventKind, EventSeq, Failure, Fence, JobEnding, JobState, NewEvent, Progress,
-    StoredDocument, TaskId, TaskState,
+    CatalogChange, Ending, ErrorClass, EventKind, EventSeq, Failure, Fence, JobEnding, JobState, NewEvent,
+    StoredDocument, TaskId, TaskState, Work,
 };
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -19,7 +19,7 @@ use super::{in_memory, on_sqlite};
 use crate::conformance::*;
 use crate::{
     AddTasks, Claim, EventFilter, HeldTask, IdempotencyKey, JobFilter, ListenFrom, NewJob, NextState, PageRequest,
-    Retention, Role, Slot, TaskChange, TokenRecord,
+    Retention, Role, Slot, TaskChange, TaskWork, TokenRecord,
 };
 
 const STEPS: usize = 250;
@@ -28,12 +28,12 @@ const JOBS: u64 = 12;
 #[test]
 fn both_stores_answer_alike() {
     let mut seen = BTreeSet::new();
-    for seed in 0..16 {
+    for seed in 0..20 {
         seen.extend(run(seed));
     }
     // The calls must be such that everything happens.
     let events = seen.into_iter().map(EventKind::as_str).collect::<Vec<_>>().join(" ");
-    expect!["job.submitted job.started job.finishing job.cancel_requested job.ended task.ready task.started task.retry task.ended task.late table.created table.changed table.dropped worker.joined worker.left hook.called"].assert_eq(&events);
+    expect!["job.submitted job.started job.finishing job.cancel_requested job.ended task.ready task.started task.retry task.cancel_requested task.ended task.late table.created table.changed table.dropped worker.joined worker.left hook.called"].assert_eq(&events);
 }
 
 #[test]
@@ -171,7 +171,7 @@ impl Twin {
             fingerprint: Some(self.name("print", 3)),
             ..new_job(number, tasks)
         };
-        if self.chance(0.2) {
+        if self.chance(0.1) {
             job.not_before = Some(due(self.below(30)));
         }
         if self.chance(0.3) {
@@ -255,10 +255,32 @@ impl Twin {
         } else {
             Vec::new()
         };
+        let work = self.chance(0.3).then(|| self.work());
         Some(TaskChange {
             files,
+            work,
             ..change(task, fence, ending, next)
         })
+    }
+
+    fn work(&mut self) -> Work {
+        Work {
+            rows: self.below(1000),
+            bytes: self.below(1000),
+        }
+    }
+
+    async fn tell_work(&mut self) {
+        let work = self.work();
+        let held = self.claimed.iter().rev().take(6);
+        let done: Vec<TaskWork> = held
+            .map(|(task, fence, _)| TaskWork {
+                task: *task,
+                fence: *fence,
+                work,
+            })
+            .collect();
+        let _ = both!(self, note_work(&done));
     }
 
     async fn report(&mut self) {
@@ -281,6 +303,7 @@ impl Twin {
             })
             .collect();
         let _ = both!(self, heartbeat(&worker(&name), &held, LEASE));
+        self.tell_work().await;
     }
 
     async fn pass_time(&mut self) {
@@ -301,6 +324,10 @@ impl Twin {
     async fn wake(&mut self) {
         let limit = u32::try_from(1 + self.below(3)).unwrap();
         let _ = both!(self, wake_due_tasks(limit));
+        if self.chance(0.1) {
+            let task = task_id(self.below(JOBS), u32::try_from(self.below(4)).unwrap());
+            let _ = both!(self, cancel_task(task, "not needed"));
+        }
     }
 
     async fn end_job(&mut self) {
@@ -358,12 +385,8 @@ impl Twin {
             0 => drop(both!(self, request_cancel(job, "enough"))),
             1 => drop(both!(self, finish_job(job))),
             2 => {
-                let progress = Progress {
-                    stage: "at it".to_owned(),
-                    rows: self.below(1000),
-                    ..Progress::default()
-                };
-                let _ = both!(self, note_progress(job, &progress));
+                let stage = self.name("stage", 3);
+                let _ = both!(self, note_stage(job, &stage));
             }
             _ => {
                 let (from, to) = (session(&self.name("s", 3)), session(&self.name("s", 3)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hw_catalog::{Dataset, Groups, Part, Table, TableKind, TableName, TableVersion};
 use hw_files::{Access, FileStores, Location, Owner, discover, footer};
-use hw_job::{Clock, Failure, JobId};
+use hw_job::{Clock, Failure, JobId, Work};
 use hw_query::{Engine, FunnelPartial, FunnelScan, SessionInput, Tables};
 use hw_store::ClaimedTask;
 use serde_json::json;
@@ -16,7 +16,7 @@ use super::{
     DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, FORMAT, FileSource, PART, PartTask, read, written,
 };
 use crate::documents::FileDocuments;
-use crate::runner::{Outcome, TaskRunner};
+use crate::runner::{Meter, Outcome, TaskRunner};
 use crate::{file_failure, query_failure, tabular};
 
 /// Most files that a query may name.
@@ -44,11 +44,11 @@ impl TaskRunner for FunnelRunner {
         vec![(DISCOVER, FORMAT), (PART, FORMAT), (EXPORT, FORMAT)]
     }
 
-    async fn run(&self, task: &ClaimedTask, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
+    async fn run(&self, task: &ClaimedTask, meter: &Meter, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
         match task.kind.as_str() {
             DISCOVER => self.discover(&read::<Expanded>(&task.job_params)?).await,
             EXPORT => self.export(&task.params).await,
-            _ => self.part(task).await,
+            _ => self.part(task, meter).await,
         }
     }
 }
@@ -67,7 +67,7 @@ impl FunnelRunner {
     }
 
     /// Matches the rows of some parts. Dropping the future cancels the scan.
-    async fn part(&self, task: &ClaimedTask) -> Result<Outcome, Failure> {
+    async fn part(&self, task: &ClaimedTask, meter: &Meter) -> Result<Outcome, Failure> {
         let started = self.clock.elapsed();
         let Expanded {
             query, source, export, ..
@@ -90,7 +90,13 @@ impl FunnelRunner {
             query,
             export,
         };
-        let run = self.engine.session(input).run_funnel(scan).await;
+        let run = self.engine.session(input).start_funnel(scan);
+        let run = run.map_err(|error| query_failure(&error))?;
+        let summary = run.summary();
+        meter.follow(move || Work {
+            rows: 0,
+            bytes: summary.read().bytes_read,
+        });
         let FunnelPartial {
             mut partial,
             columns,
@@ -101,7 +107,9 @@ impl FunnelRunner {
             row_groups_pruned,
             redistributed,
             ..
-        } = run.map_err(|error| query_failure(&error))?;
+        } = run.finish().await.map_err(|error| query_failure(&error))?;
+        // The engine tells the rows only when it has matched them all.
+        meter.add(partial.scanned_rows(), 0);
         let groups = match partial.take_groups() {
             Some(groups) => Some(self.leave_groups(task.id.job, groups).await?),
             None => None,

@@ -143,27 +143,31 @@ impl JobKind for RegisterKind {
 
     fn advance(&self, job: &JobView<'_>) -> Result<Advance, Failure> {
         let expanded: Expanded = read(job.expanded)?;
-        let discovered: Discovered = outcomes(job, DISCOVER)?
-            .pop()
-            .ok_or_else(|| unreadable("nothing was discovered"))?;
+        let discovered = discovered(job)?;
         let inspects: Vec<InspectOutcome> = outcomes(job, INSPECT)?;
         let uniqueness = checks_uniqueness(discovered.parts.len(), &expanded.params);
         if inspects.is_empty() {
             return Ok(Advance::Tasks(look(&discovered, uniqueness, job)));
         }
-        let compared: Option<CompareOutcome> = outcomes(job, COMPARE)?.pop();
-        if let (true, None, Some(compare)) = (uniqueness, &compared, comparison(&expanded, &inspects)) {
+        let is_compared = job.tasks.iter().any(|task| task.kind == COMPARE);
+        if let (true, false, Some(compare)) = (uniqueness, is_compared, comparison(&expanded, &inspects)) {
             return Ok(Advance::Tasks(vec![task(
                 COMPARE,
                 &written(&compare),
                 &job.id.to_string(),
             )]));
         }
+        Ok(Advance::Merge)
+    }
+
+    fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
+        let expanded: Expanded = read(job.expanded)?;
+        let discovered = discovered(job)?;
+        let inspects: Vec<InspectOutcome> = outcomes(job, INSPECT)?;
+        let compared: Option<CompareOutcome> = outcomes(job, COMPARE)?.pop();
         let outlines: Vec<OutlineOutcome> = outcomes(job, OUTLINE)?;
         let combined = self.combined(&expanded, &discovered, &inspects, &outlines, compared)?;
-        Ok(Advance::Finish(finish(
-            job, expanded, discovered, outlines, &inspects, combined,
-        )))
+        Ok(finish(job, expanded, discovered, outlines, &inspects, combined))
     }
 }
 
@@ -399,6 +403,11 @@ fn task(kind: &str, params: &Value, flow: &str) -> TaskSpec {
         flow: flow.to_owned(),
         after: Vec::new(),
     }
+}
+
+fn discovered(job: &JobView<'_>) -> Result<Discovered, Failure> {
+    let discovered = outcomes(job, DISCOVER)?.pop();
+    discovered.ok_or_else(|| unreadable("nothing was discovered"))
 }
 
 fn outcomes<T: DeserializeOwned>(job: &JobView<'_>, kind: &str) -> Result<Vec<T>, Failure> {

@@ -24,7 +24,7 @@ use super::kind::{
 use super::{GroupIds, InspectError, InspectOptions, Outlines, PartOutline, SampleLimits, choose_parts, inspect};
 use crate::documents::FileDocuments;
 use crate::file_failure;
-use crate::runner::{Outcome, TaskRunner};
+use crate::runner::{Meter, Outcome, TaskRunner};
 
 /// Most files of a dataset.
 const FILES_MAX: usize = 100_000;
@@ -68,12 +68,12 @@ impl TaskRunner for RegisterRunner {
         ]
     }
 
-    async fn run(&self, task: &ClaimedTask, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
+    async fn run(&self, task: &ClaimedTask, meter: &Meter, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
         let expanded: Expanded = read(&task.job_params)?;
         match task.kind.as_str() {
             DISCOVER => self.discover(&expanded, task.id.job).await,
-            INSPECT => self.inspect(&expanded, &task.params, task.id.job).await,
-            OUTLINE => self.outline(&task.params).await,
+            INSPECT => self.inspect(&expanded, &task.params, (task.id.job, meter)).await,
+            OUTLINE => self.outline(&task.params, meter).await,
             _ => self.compare(&task.params).await,
         }
     }
@@ -110,7 +110,12 @@ impl RegisterRunner {
         })))
     }
 
-    async fn inspect(&self, expanded: &Expanded, params: &Value, job: JobId) -> Result<Outcome, Failure> {
+    async fn inspect(
+        &self,
+        expanded: &Expanded,
+        params: &Value,
+        (job, meter): (JobId, &Meter),
+    ) -> Result<Outcome, Failure> {
         let task: PartsTask = read(params)?;
         let open = self.open(&task.location)?;
         let part = task
@@ -127,6 +132,7 @@ impl RegisterRunner {
         };
         match inspect(&open, &file, &options).await {
             Ok(inspected) => {
+                meter.add(inspected.inspection.outline.rows, 0);
                 let ids = match &inspected.ids {
                     Some(ids) => Some(self.leave_ids(job, ids).await?),
                     None => None,
@@ -159,10 +165,13 @@ impl RegisterRunner {
     }
 
     /// Reads footers, a few at a time; the outlines come in the order of the parts.
-    async fn outline(&self, params: &Value) -> Result<Outcome, Failure> {
+    async fn outline(&self, params: &Value, meter: &Meter) -> Result<Outcome, Failure> {
         let task: PartsTask = read(params)?;
         let open = self.open(&task.location)?;
-        let footers = task.parts.into_iter().map(|part| outline(open.clone(), part));
+        let footers = task.parts.into_iter().map(|part| {
+            let outlined = outline(open.clone(), part);
+            async move { outlined.await.inspect(|outline| meter.add(outline.rows, 0)) }
+        });
         let read = stream::iter(footers).buffered(FOOTERS_AT_A_TIME);
         let read: Vec<Result<PartOutline, FileError>> = read.collect().await;
         let (mut outlines, mut faults) = (Vec::new(), Vec::new());

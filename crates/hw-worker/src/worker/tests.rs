@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use hw_files::{FileStores, Files, Location, StoreLimits};
 use hw_job::{
-    ErrorClass, Failure, JobId, Lifetime, Needs, RetryPolicy, SessionId, StoredDocument, TaskSpec, TaskState,
+    ErrorClass, Failure, JobId, Lifetime, Needs, RetryPolicy, SessionId, StoredDocument, TaskSpec, TaskState, Work,
 };
 use hw_store::{ClaimedTask, EndJob, MemoryStore, NewJob, NewSession, Store, SystemClock, TaskRecord};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Worker, WorkerOptions};
-use crate::{FileDocuments, Outcome, StoreLedger, TaskRunner};
+use crate::{FileDocuments, Meter, Outcome, StoreLedger, TaskRunner};
 
 /// Does what the task's parameters say.
 struct Obedient;
@@ -23,10 +23,22 @@ impl TaskRunner for Obedient {
         vec![("test.task", 1)]
     }
 
-    async fn run(&self, task: &ClaimedTask, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
+    async fn run(&self, task: &ClaimedTask, meter: &Meter, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
         match task.params.as_str().unwrap_or_default() {
             "fail" => Err(Failure::new(ErrorClass::Data, "HW-J000", "bad row")),
             "panic" => panic!("a bug in a runner"),
+            "read" => {
+                for _ in 0..1000 {
+                    meter.add(3, 100);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Ok(Outcome::default())
+            }
+            "read at once" => {
+                meter.follow(|| Work { rows: 0, bytes: 70 });
+                meter.add(5, 0);
+                Ok(Outcome::default())
+            }
             "hang" => {
                 tokio::time::sleep(Duration::from_secs(3600)).await;
                 Ok(Outcome::default())
@@ -247,6 +259,43 @@ async fn a_stopping_worker_hands_its_tasks_back() {
     let tasks = fixture.store.load_tasks(job).await.unwrap();
     assert_eq!(tasks[0].state, TaskState::Ready);
     assert_eq!(tasks[0].counts.lost, 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_task_frees_its_slot_within_200_ms_and_the_others_go_on() {
+    let fixture = Fixture::start(2).await;
+    let job = fixture.submit(&["hang", "hang"]).await;
+    let running = |tasks: &[TaskRecord]| tasks.iter().all(|task| task.state == TaskState::Running);
+    let tasks = fixture.wait(job, running).await;
+    let since = Instant::now();
+    let told = fixture.store.cancel_task(tasks[0].id, "test").await.unwrap();
+    assert_eq!(told, Ok(()));
+    let next = fixture.submit(&["work"]).await;
+    fixture.wait(next, settled).await;
+    assert!(since.elapsed() < Duration::from_millis(200), "{:?}", since.elapsed());
+    let tasks = fixture.store.load_tasks(job).await.unwrap();
+    let states: Vec<_> = tasks.iter().map(|task| task.state).collect();
+    assert_eq!(states, [TaskState::Cancelled, TaskState::Running]);
+}
+
+#[tokio::test]
+async fn work_is_told_while_a_task_runs_and_is_complete_at_its_end() {
+    let fixture = Fixture::start(2).await;
+    let job = fixture.submit(&["read", "read at once"]).await;
+    let read = |tasks: &[TaskRecord]| tasks[0].work.rows > 0 && tasks[0].state == TaskState::Running;
+    let tasks = fixture.wait(job, read).await;
+    assert!(tasks[0].work.rows < 3000, "{:?}", tasks[0].work);
+    let tasks = fixture.wait(job, settled).await;
+    assert_eq!(
+        tasks[0].work,
+        Work {
+            rows: 3000,
+            bytes: 100_000
+        }
+    );
+    assert_eq!(tasks[1].work, Work { rows: 5, bytes: 70 });
+    let progress = fixture.store.load_job(job).await.unwrap().unwrap().progress;
+    assert_eq!((progress.rows, progress.bytes), (3005, 100_070));
 }
 
 impl Fixture {

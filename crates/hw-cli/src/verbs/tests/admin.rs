@@ -67,9 +67,9 @@ fn worker_is_the_programs_business() {
     let worker = json!({"id": "w1", "host": "box", "pid": 12, "version": "0.1.0", "slots": 4, "running": 1});
     let scene = Scene::new()
         .terminal()
-        .route("GET /workers", [Reply::json(&json!({"items": [worker]}))]);
+        .route("GET /workers?limit=50", [Reply::json(&json!({"items": [worker]}))]);
     expect![[r#"
-        > GET /workers
+        > GET /workers?limit=50
         ␛[1mworker␛[0m  ␛[1mhost␛[0m  ␛[1mpid␛[0m  ␛[1mversion␛[0m  ␛[1mrunning␛[0m  ␛[1mslots␛[0m  ␛[1mlabels␛[0m  ␛[1mstate␛[0m
         w1      box    12  0.1.0          1      4  ␛[2m-     ␛[0m  taking tasks
         exit 0
@@ -452,4 +452,35 @@ fn an_answer_that_is_not_understood_and_one_of_another_program() {
         exit 6
     "#]]
     .assert_eq(&foreign.transcript(&["doctor"]));
+}
+
+#[test]
+fn a_token_is_shown_without_its_text() {
+    let token = json!({"name": "ci", "role": "write", "created_at": "2026-11-21T08:42:13.123456Z"});
+    let scene = || Scene::new().route("GET /tokens/ci", [Reply::json(&token)]);
+    expect![[r#"
+        > GET /tokens/ci
+        token  role   created               expires
+        ci     write  2026-11-21 08:42:13Z  never
+        exit 0
+    "#]]
+    .assert_eq(&scene().transcript(&["token", "show", "ci", "--format", "table"]));
+    expect![[r#"
+        > GET /tokens/ci
+        ci
+        exit 0
+    "#]]
+    .assert_eq(&scene().transcript(&["token", "show", "ci", "-q"]));
+}
+
+#[test]
+fn tokens_and_workers_are_listed_by_what_they_are() {
+    let none = Reply::json(&json!({"items": []}));
+    let scene = Scene::new().route("GET /tokens?role=admin&limit=3", [none]);
+    let played = scene.transcript(&["token", "list", "--role", "admin", "-n", "3"]);
+    assert!(played.contains("exit 0"), "{played}");
+    let none = Reply::json(&json!({"items": []}));
+    let scene = Scene::new().route("GET /workers?host=box&label=gpu", [none]);
+    let played = scene.transcript(&["worker", "list", "--host", "box", "--label", "gpu"]);
+    assert!(played.contains("exit 0"), "{played}");
 }

@@ -311,6 +311,12 @@ fn tasks() {
         exit 0
     "#]]
     .assert_eq(&scene().transcript(&["task", "cancel", "aaaa/1", "-q"]));
+    expect![[r#"
+        > POST /jobs/aaaa/tasks/1/cancel {"reason":"it hangs"}
+        0198c7a2-aaaa/1
+        exit 0
+    "#]]
+    .assert_eq(&scene().transcript(&["task", "cancel", "aaaa/1", "--reason", "it hangs", "-q"]));
     assert_eq!(scene().play(&["task", "show", "aaaa"]).code as i32, 2);
 }
 

@@ -11,7 +11,7 @@ use hw_store::JobRecord;
 use tokio::time::{sleep, timeout};
 
 use super::{CancelOnDrop, load_job, submitted_document};
-use crate::documents::progress_document;
+use crate::documents::job_progress;
 use crate::problem::Fault;
 use crate::routes::line;
 use crate::state::{Shared, State as Server};
@@ -45,7 +45,7 @@ pub(super) fn job_lines(state: Shared, submitted: Submitted, guard: Option<Cance
                 yield line(&JobLine::Job(Box::new(document)));
                 return;
             }
-            let progress = progress_document(&record.progress, &record.tasks);
+            let progress = job_progress(&record);
             if told.as_ref() != Some(&progress) {
                 yield line(&JobLine::Progress(progress.clone()));
                 told = Some(progress);

@@ -1,5 +1,7 @@
 //! Why a task is where it is, each reason in one sentence.
 
+use std::time::Duration;
+
 use hw_job::{TaskId, TaskState};
 use hw_store::{TaskRecord, WorkerRecord};
 
@@ -43,7 +45,7 @@ fn running(task: &TaskRecord) -> String {
 }
 
 async fn waiting(state: &Server, task: &TaskRecord) -> Result<Vec<String>, Fault> {
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = start(state, task).await?.into_iter().collect();
     for index in &task.after {
         let id = TaskId::new(task.id.job, *index);
         let state_of = state.store().load_task(id).await?.map(|before| before.state);
@@ -56,6 +58,24 @@ async fn waiting(state: &Server, task: &TaskRecord) -> Result<Vec<String>, Fault
     Ok(reasons)
 }
 
+/// Until when its job must not start.
+async fn start(state: &Server, task: &TaskRecord) -> Result<Option<String>, Fault> {
+    let Some(job) = state.store().load_job(task.id.job).await? else {
+        return Ok(None);
+    };
+    let due = job.starts_in().zip(job.not_before);
+    Ok(due.map(|(left, due)| format!("its job must not start before {}, in {}", due.at, rounded(left))))
+}
+
+/// Without the digits that nobody reads.
+fn rounded(time: Duration) -> String {
+    let whole = match time.as_secs() {
+        0..10 => Duration::from_millis(time.as_millis() as u64),
+        seconds => Duration::from_secs(seconds),
+    };
+    show_duration(whole)
+}
+
 fn pause(state: &Server, task: &TaskRecord) -> String {
     let now = state.parts().clock.elapsed();
     let left = task.not_before.map(|until| until.since(now)).unwrap_or_default();
@@ -65,7 +85,7 @@ fn pause(state: &Server, task: &TaskRecord) -> String {
         .map_or_else(String::new, |failure| format!(" after: {}", failure.message));
     format!(
         "it is tried again in {}{cause}",
-        show_duration(std::time::Duration::from_millis(left.as_millis() as u64))
+        show_duration(Duration::from_millis(left.as_millis() as u64))
     )
 }
 

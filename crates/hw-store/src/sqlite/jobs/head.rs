@@ -30,6 +30,10 @@ pub(in super::super) struct JobHead {
     /// Whether an outcome or a result is kept.
     pub(in super::super) documents: bool,
     pub(in super::super) started_at: Option<i64>,
+    /// Rows dealt with by its tasks.
+    pub(in super::super) rows: i64,
+    /// Bytes read by its tasks.
+    pub(in super::super) bytes: i64,
     pub(in super::super) changed: bool,
 }
 
@@ -43,7 +47,7 @@ macro_rules! select_heads {
     ($which:literal) => {
         concat!(
             "SELECT number, id, kind, state, cancel_reason IS NOT NULL AS cancelled, task_counts, tasks, attempts,
-                    priority, dependencies, documents, started_at
+                    priority, dependencies, documents, started_at, rows, bytes
              FROM job WHERE ",
             $which,
             " IN (SELECT value FROM json_each(?1))"
@@ -115,10 +119,12 @@ impl Heads {
             return Ok(());
         }
         let save = "UPDATE job SET state = c.state, task_counts = c.counts, tasks = c.tasks, attempts = c.attempts,
-                                   dependencies = c.dependencies, documents = c.documents, started_at = c.started_at
+                                   dependencies = c.dependencies, documents = c.documents, started_at = c.started_at,
+                                   rows = c.rows, bytes = c.bytes
                     FROM (SELECT value ->> 0 AS number, value ->> 1 AS state, value ->> 2 AS counts,
                                  value ->> 3 AS tasks, value ->> 4 AS attempts, value ->> 5 AS dependencies,
-                                 value ->> 6 AS documents, value ->> 7 AS started_at
+                                 value ->> 6 AS documents, value ->> 7 AS started_at, value ->> 8 AS rows,
+                                 value ->> 9 AS bytes
                           FROM json_each(?1)) c
                     WHERE job.number = c.number";
         batch.write(sql(save).bind(to_json(&rows)?)).await?;
@@ -134,7 +140,7 @@ impl JobHead {
     }
 }
 
-type HeadRow = (i64, &'static str, String, u32, u32, i64, i64, Option<i64>);
+type HeadRow = (i64, &'static str, String, u32, u32, i64, i64, Option<i64>, i64, i64);
 
 fn head_row(head: &JobHead) -> Result<HeadRow, StoreError> {
     Ok((
@@ -146,6 +152,8 @@ fn head_row(head: &JobHead) -> Result<HeadRow, StoreError> {
         i64::from(head.dependencies),
         i64::from(head.documents),
         head.started_at,
+        head.rows,
+        head.bytes,
     ))
 }
 
@@ -165,6 +173,8 @@ fn read_head(row: &SqliteRow) -> Result<JobHead, StoreError> {
         dependencies: row.truth("dependencies")?,
         documents: row.truth("documents")?,
         started_at: row.value("started_at")?,
+        rows: row.value("rows")?,
+        bytes: row.value("bytes")?,
         changed: false,
     })
 }

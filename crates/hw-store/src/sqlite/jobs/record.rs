@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hw_catalog::{Finding, TableName, TableVersion};
 use hw_job::{
-    AttemptCounts, AttemptId, AttemptState, Due, Fence, JobId, JobState, Lifetime, Needs, SessionId, StoredDocument,
-    TaskId, TaskState, WorkerId,
+    AttemptCounts, AttemptId, AttemptState, Due, Fence, JobId, JobState, Lifetime, Needs, Progress, SessionId,
+    StoredDocument, TaskId, TaskState, Work, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
@@ -41,7 +41,7 @@ macro_rules! select_jobs {
         concat!(
             "SELECT j.number, j.id, j.kind, j.format, j.state, j.partial, j.failure, j.cancel_reason, j.progress,
                     j.task_counts, j.attempts, j.priority, j.tags, j.owner, j.fingerprint, j.created_at, j.started_at,
-                    j.ended_at, j.created, j.ended, d.params, d.expanded, d.details, r.document AS result
+                    j.ended_at, j.created, j.ended, j.rows, j.bytes, d.params, d.expanded, d.details, r.document AS result
              FROM job j JOIN job_document d ON d.job = j.number LEFT JOIN job_result r ON r.job = j.number ",
             $rest
         )
@@ -81,7 +81,7 @@ macro_rules! select_tasks {
         concat!(
             "SELECT t.task & 4294967295 AS idx, j.id AS job_id, t.state, t.fence, t.attempts, t.counted, t.lost,
                     t.deaths, t.flow, t.affinity, t.not_before, t.worker, t.lease_until, t.failure, t.created_at,
-                    t.started_at, t.ended_at, d.kind, d.format, d.params, d.details, o.document AS outcome
+                    t.started_at, t.ended_at, t.rows, t.bytes, d.kind, d.format, d.params, d.details, o.document AS outcome
              FROM task t JOIN job j ON j.number = t.job JOIN task_document d ON d.task = t.task
              LEFT JOIN task_outcome o ON o.task = t.task ",
             $rest
@@ -134,7 +134,11 @@ pub(super) fn read_job(row: &SqliteRow, now: Now) -> Result<JobRecord, StoreErro
         partial: row.truth("partial")?,
         failure: row.json_if_any("failure")?,
         cancel_reason: row.value("cancel_reason")?,
-        progress: row.json("progress")?,
+        progress: Progress {
+            rows: row.number("rows")?,
+            bytes: row.number("bytes")?,
+            ..row.json("progress")?
+        },
         tasks: row.json("task_counts")?,
         attempts: row.number("attempts")?,
         priority: row.number("priority")?,
@@ -179,6 +183,10 @@ pub(in super::super) fn read_task(row: &SqliteRow, epoch: Epoch) -> Result<TaskR
         not_before: instant("not_before")?,
         worker: row.value::<Option<String>>("worker")?.map(WorkerId),
         lease_until: instant("lease_until")?,
+        work: Work {
+            rows: row.number("rows")?,
+            bytes: row.number("bytes")?,
+        },
         outcome: row.json_if_any("outcome")?,
         failure: row.json_if_any("failure")?,
         created_at: row.timestamp("created_at")?,

@@ -128,6 +128,8 @@ impl Submit {
             dependencies: self.tasks.any_dependency(),
             documents: false,
             started_at: None,
+            rows: 0,
+            bytes: 0,
             changed: false,
         })
     }

@@ -57,6 +57,7 @@ struct SeenTask {
     fence: Fence,
     attempts: u32,
     flow: String,
+    work: (i64, i64),
     /// Who has it, if the lease of its session is over.
     silent: Option<WorkerId>,
     leased: bool,
@@ -124,6 +125,7 @@ impl Seen {
             fence: Fence(row.number("fence")?),
             attempts: row.number("attempts")?,
             flow: row.text("flow")?,
+            work: (row.value("rows")?, row.value("bytes")?),
             silent: row.value::<Option<String>>("silent")?.map(WorkerId),
             leased: row.truth("leased")?,
         };
@@ -193,8 +195,20 @@ struct Effects {
     succeeded: BTreeSet<i64>,
 }
 
-/// Key, state, raise of the fence, counted, lost, deaths, not before, failure, whether settled.
-type TaskRow = (i64, &'static str, i64, u32, u32, u32, Option<i64>, Option<String>, bool);
+/// Key, state, raise of the fence, counted, lost, deaths, not before, failure, whether settled, rows, bytes.
+type TaskRow = (
+    i64,
+    &'static str,
+    i64,
+    u32,
+    u32,
+    u32,
+    Option<i64>,
+    Option<String>,
+    bool,
+    i64,
+    i64,
+);
 /// Key, number, state, failure.
 type AttemptRow = (i64, u32, &'static str, Option<String>);
 
@@ -250,6 +264,11 @@ impl Effects {
             return Ok(());
         };
         batch.journal.attempt_ended(change.task, task.attempts, to);
+        let before = task.work;
+        if let Some(work) = change.work {
+            task.work = (stored(work.rows), stored(work.bytes));
+        }
+        let after = task.work;
         self.note_task(batch, task, change, to)?;
         let raise = u64::from(takes_away(&change.ending));
         task.state = to;
@@ -261,6 +280,8 @@ impl Effects {
         if let Some(head) = heads.of_number(job) {
             head.move_task(TaskState::Running, to);
             head.documents |= to == TaskState::Succeeded;
+            head.rows += after.0 - before.0;
+            head.bytes += after.1 - before.1;
         }
         if to == TaskState::Ready {
             self.freed.push(Freed { task: key, job, flow });
@@ -299,6 +320,8 @@ impl Effects {
             not_before,
             failure,
             to.is_settled(),
+            task.work.0,
+            task.work.1,
         ));
         if let Some(outcome) = outcome_of(&change.ending) {
             self.outcomes.push((task.key, to_json(outcome)?));
@@ -343,7 +366,7 @@ impl Effects {
 }
 
 pub(super) const LOOK: &str =
-    "SELECT t.task, t.job, t.task & 4294967295 AS idx, j.id AS job_id, t.state, t.fence, t.attempts, t.flow,
+    "SELECT t.task, t.job, t.task & 4294967295 AS idx, j.id AS job_id, t.state, t.fence, t.attempts, t.flow, t.rows, t.bytes,
                            c.value ->> 1 AS asked, a.number AS attempt, a.state AS attempt_state,
                            coalesce(t.lease_until > ?2, 0) AS leased,
                            (SELECT w.id FROM worker w JOIN session s ON s.id = w.session
@@ -354,10 +377,10 @@ pub(super) const LOOK: &str =
 const WRITE_ENDS: &str =
     "UPDATE task SET state = c.state, fence = fence + c.raise, counted = c.counted, lost = c.lost, deaths = c.deaths,
                  not_before = c.not_before, failure = c.failure, worker = NULL, lease_until = NULL,
-                 ended_at = iif(c.settled, ?3, NULL)
+                 ended_at = iif(c.settled, ?3, NULL), rows = c.rows, bytes = c.bytes
      FROM (SELECT value ->> 0 AS task, value ->> 1 AS state, value ->> 2 AS raise, value ->> 3 AS counted,
                   value ->> 4 AS lost, value ->> 5 AS deaths, value ->> 6 AS not_before, value ->> 7 AS failure,
-                  value ->> 8 AS settled
+                  value ->> 8 AS settled, value ->> 9 AS rows, value ->> 10 AS bytes
            FROM json_each(?1)) c
      WHERE task.task = c.task;
      UPDATE attempt SET state = c.state, ended_at = ?3, took = max(?4 - started, 0), failure = c.failure
