@@ -123,7 +123,9 @@ impl Controller {
 
     async fn settle_orphan(&self, job: JobRecord, step: &mut Step) -> Result<(), StoreError> {
         match orphan_ending(&job) {
-            Some(ending) => self.end_orphan(job, ending, step).await,
+            // Its owner may have begun its session anew since it was looked for: nobody ends a job of a living one.
+            Some(ending) if self.adopts(&job).await? => self.end_orphan(job, ending, step).await,
+            Some(_) => Ok(()),
             None if self.options.adopts && self.kinds().contains_key(job.kind.as_str()) => self.adopt(job).await,
             None => Ok(()),
         }
@@ -146,11 +148,16 @@ impl Controller {
     }
 
     async fn adopt(&self, job: JobRecord) -> Result<(), StoreError> {
-        let adopted = self
-            .store()
-            .adopt_job(job.id, job.owner.as_ref(), self.session())
-            .await?;
-        if adopted { self.load(job).await } else { Ok(()) }
+        match self.adopts(&job).await? {
+            true => self.load(job).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Becomes the owner of a job, unless another one was faster.
+    async fn adopts(&self, job: &JobRecord) -> Result<bool, StoreError> {
+        let owner = job.owner.as_ref();
+        self.store().adopt_job(job.id, owner, self.session()).await
     }
 
     /// Takes a job's course up from what the store remembers.

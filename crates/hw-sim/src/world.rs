@@ -224,6 +224,8 @@ impl<'a> World<'a> {
             if let Some(process) = self.processes.get_mut(number) {
                 process.paused = false;
                 process.gate.cut(false);
+                // Trouble that has met no call yet.
+                process.gate.arm(None);
             }
             self.restart(number)?;
             while self.go_on_with_one(number)? {}

@@ -430,7 +430,8 @@ pub trait JobStore {
     /// [`StoreError`] if the store did not answer.
     async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError>;
 
-    /// Makes `to` the owner of the unsettled job if `from` is still its owner; returns whether it was.
+    /// Makes `to` the owner of the unsettled job if `from` is still its owner and has no session, not even one that was
+    /// begun anew after it was given up; returns whether it did.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use hw_catalog::{Groups, Part, Table, TableKind};
 use hw_funnel::{Dataset, Partial, Query};
 
-use super::direct::{Direct, DirectRun};
+use super::direct::Direct;
 use super::node::FunnelNode;
 use super::output::merge_into;
 use super::spec::{FunnelSpec, Options};
@@ -62,8 +62,6 @@ struct Source {
     relations: Vec<Relation>,
     /// Whether groups may straddle the parts of a relation.
     straddling: bool,
-    /// Registered parts, which can be read without a plan.
-    parts: Option<(Arc<Table>, Vec<Part>)>,
 }
 
 /// Rows that are matched by one plan.
@@ -89,19 +87,53 @@ impl FunnelWork {
     }
 
     pub(crate) async fn run(self) -> Result<FunnelPartial, QueryError> {
-        let open = self.open();
-        let source = self.source(open.catalog()).await?;
-        let query = Arc::new(Query::from_expanded(self.scan.query(), &source.dataset)?);
-        let direct = match &source.parts {
-            Some((table, parts)) => self.direct(open.catalog(), &query, table, parts).await?,
-            None => None,
+        let catalog = self.catalog();
+        // Making a session's state takes longer than matching a small part: registered parts do without, if they can.
+        if let Some((table, parts)) = self.registered(&catalog).await?
+            && let Some(found) = self.direct(&catalog, &table, &parts).await?
+        {
+            return Ok(found);
+        }
+        let open = self.open(&catalog);
+        let source = self.source(&catalog).await?;
+        let query = Query::from_expanded(self.scan.query(), &source.dataset)?;
+        let (partial, row_groups_pruned) = self.by_plans(&open, &source, &query).await?;
+        Ok(self.found(&catalog, &query, partial, row_groups_pruned, source.straddling))
+    }
+
+    /// Registered parts straight from their pages; `None` if they need a plan.
+    async fn direct(
+        &self,
+        catalog: &StatementCatalog,
+        table: &Arc<Table>,
+        parts: &[Part],
+    ) -> Result<Option<FunnelPartial>, QueryError> {
+        let dataset = funnelable(table)?;
+        must_be_whole(table, parts)?;
+        let query = Arc::new(Query::from_expanded(self.scan.query(), &dataset)?);
+        catalog.pin(&table.name, table.version);
+        let direct = Direct {
+            engine: &self.engine,
+            counters: &self.counters,
+            cancelled: &self.cancelled,
+            query: &query,
+            export: self.scan.export(),
         };
-        let (partial, row_groups_pruned) = match direct {
-            Some(run) => (run.partial, run.row_groups_pruned),
-            None => self.by_plans(&open, &source, &query).await?,
-        };
+        let straddling = table.groups == Groups::Split;
+        let run = direct.run(&catalog.stores, table, parts).await?;
+        Ok(run.map(|run| self.found(catalog, &query, run.partial, run.row_groups_pruned, straddling)))
+    }
+
+    fn found(
+        &self,
+        catalog: &StatementCatalog,
+        query: &Query,
+        partial: Partial,
+        row_groups_pruned: u64,
+        redistributed: bool,
+    ) -> FunnelPartial {
         let read = self.counters.summary();
-        Ok(FunnelPartial {
+        FunnelPartial {
             partial,
             columns: query.columns().into_iter().map(str::to_owned).collect(),
             bytes_read: read.bytes_read,
@@ -109,27 +141,9 @@ impl FunnelWork {
             files_pruned: read.files_pruned,
             row_groups_total: self.counters.row_groups(),
             row_groups_pruned,
-            redistributed: source.straddling,
-            pinned: open.catalog().pinned(),
-        })
-    }
-
-    /// Parts straight from their pages.
-    async fn direct(
-        &self,
-        catalog: &StatementCatalog,
-        query: &Arc<Query>,
-        table: &Arc<Table>,
-        parts: &[Part],
-    ) -> Result<Option<DirectRun>, QueryError> {
-        let direct = Direct {
-            engine: &self.engine,
-            counters: &self.counters,
-            cancelled: &self.cancelled,
-            query,
-            export: self.scan.export(),
-        };
-        direct.run(&catalog.stores, table, parts).await
+            redistributed,
+            pinned: catalog.pinned(),
+        }
     }
 
     /// The counts, and the number of row groups skipped.
@@ -151,8 +165,9 @@ impl FunnelWork {
     }
 
     pub(super) async fn plan_first(&self) -> Result<(FunnelPlan, OpenCatalog), QueryError> {
-        let open = self.open();
-        let source = self.source(open.catalog()).await?;
+        let catalog = self.catalog();
+        let open = self.open(&catalog);
+        let source = self.source(&catalog).await?;
         let Some(relation) = source.relations.first() else {
             return Err(QueryError::internal("a table without parts was to be explained"));
         };
@@ -160,28 +175,42 @@ impl FunnelWork {
         Ok((planned, open))
     }
 
-    fn open(&self) -> OpenCatalog {
-        let catalog = StatementCatalog::new(self.engine.clone(), self.input.clone(), Arc::clone(&self.counters));
-        let state = state_with(&self.engine, self.config.clone(), &catalog);
-        catalog.open(&state)
+    fn catalog(&self) -> Arc<StatementCatalog> {
+        StatementCatalog::new(self.engine.clone(), self.input.clone(), Arc::clone(&self.counters))
+    }
+
+    fn open(&self, catalog: &Arc<StatementCatalog>) -> OpenCatalog {
+        catalog.open(&state_with(&self.engine, self.config.clone(), catalog))
+    }
+
+    /// The registered parts that are to be matched; `None` for views, files and other relations.
+    async fn registered(&self, catalog: &StatementCatalog) -> Result<Option<(Arc<Table>, Vec<Part>)>, QueryError> {
+        match &self.scan {
+            FunnelInput::Scan(scan) if scan.table.kind == TableKind::View => Ok(None),
+            FunnelInput::Scan(scan) => Ok(Some((Arc::clone(&scan.table), scan.parts.clone()))),
+            FunnelInput::Relation(FunnelRelation { name, group, time, .. }) => {
+                let stored = catalog.stored_dataset(name).await?;
+                let as_registered = |stored: &StoredTable| {
+                    stored.table.group_column.as_ref() == Some(group) && stored.table.time_column.as_ref() == Some(time)
+                };
+                Ok(stored
+                    .filter(as_registered)
+                    .map(|stored| (stored.table, stored.parts.to_vec())))
+            }
+        }
     }
 
     async fn source(&self, catalog: &Arc<StatementCatalog>) -> Result<Source, QueryError> {
+        if let Some((table, parts)) = self.registered(catalog).await? {
+            return self.parts(catalog, &table, &parts);
+        }
         match &self.scan {
-            FunnelInput::Scan(scan) if scan.table.kind == TableKind::View => {
-                let dataset = dataset_of(&scan.table);
-                let dataset = dataset.ok_or_else(|| QueryError::NotFunnelable(scan.table.name.to_string()))?;
+            FunnelInput::Scan(scan) => {
+                let dataset = funnelable(&scan.table)?;
                 let rows = catalog.named(&scan.table.name.to_string()).await?;
                 Ok(self.whole(rows, &dataset.group_column, &dataset.time_column))
             }
-            FunnelInput::Scan(scan) => self.parts(catalog, &scan.table, &scan.parts),
             FunnelInput::Relation(FunnelRelation { name, group, time, .. }) => {
-                if let Some(stored) = catalog.stored_dataset(name).await?
-                    && stored.table.group_column.as_ref() == Some(group)
-                    && stored.table.time_column.as_ref() == Some(time)
-                {
-                    return self.parts(catalog, &stored.table, &stored.parts);
-                }
                 Ok(self.whole(catalog.named(name).await?, group, time))
             }
         }
@@ -196,37 +225,28 @@ impl FunnelWork {
                 partitions: (self.engine.threads() * PARTITIONS_UNKNOWN).min(PARTITIONS_MAX),
             }],
             straddling: true,
-            parts: None,
         }
     }
 
     fn parts(&self, catalog: &StatementCatalog, table: &Arc<Table>, parts: &[Part]) -> Result<Source, QueryError> {
-        let dataset = dataset_of(table).ok_or_else(|| QueryError::NotFunnelable(table.name.to_string()))?;
+        let dataset = funnelable(table)?;
+        must_be_whole(table, parts)?;
         catalog.pin(&table.name, table.version);
-        let all = table.dataset.as_ref().map_or(0, |dataset| dataset.parts);
         let relations = match table.groups {
             Groups::Contained => {
                 let alone = |part: &Part| self.relation(catalog, table, vec![part.clone()]);
                 parts.iter().map(alone).collect::<Result<_, _>>()?
             }
-            Groups::Split if parts.len() as u64 == all => {
+            Groups::Split => {
                 let mut together = self.relation(catalog, table, parts.to_vec())?;
                 together.partitions = together.partitions.max(self.engine.threads()).max(2);
                 vec![together]
-            }
-            Groups::Split => {
-                return Err(QueryError::internal(format!(
-                    "{} of {all} parts of `{}` were to be matched alone, but its groups straddle parts",
-                    parts.len(),
-                    table.name
-                )));
             }
         };
         Ok(Source {
             dataset,
             relations,
             straddling: table.groups == Groups::Split,
-            parts: Some((Arc::clone(table), parts.to_vec())),
         })
     }
 
@@ -284,6 +304,23 @@ impl FunnelWork {
         }
         Ok(())
     }
+}
+
+fn funnelable(table: &Table) -> Result<Dataset, QueryError> {
+    dataset_of(table).ok_or_else(|| QueryError::NotFunnelable(table.name.to_string()))
+}
+
+/// Refuses some of the parts of a table whose groups may have rows in the others.
+fn must_be_whole(table: &Table, parts: &[Part]) -> Result<(), QueryError> {
+    let all = table.dataset.as_ref().map_or(0, |dataset| dataset.parts);
+    if table.groups == Groups::Contained || parts.len() as u64 == all {
+        return Ok(());
+    }
+    Err(QueryError::internal(format!(
+        "{} of {all} parts of `{}` were to be matched alone, but its groups straddle parts",
+        parts.len(),
+        table.name
+    )))
 }
 
 fn logical_plan(

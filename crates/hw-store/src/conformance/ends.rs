@@ -6,7 +6,7 @@ use expect_test::expect;
 use hw_job::{AttemptState, ErrorClass, Failure, Fence, JobEnding, JobState, Progress, StoredDocument, TaskState};
 use serde_json::json;
 
-use super::{Setting, after, claim_of, done, ending, job_id, new_job, result, session, spec};
+use super::{Setting, after, claim_of, done, ending, job_id, new_job, new_session, result, session, spec};
 use crate::{AddTasks, ChangeRefused, JobChangeError, StoreError};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -212,8 +212,12 @@ pub(crate) async fn a_job_is_adopted_from_its_owner_only(s: &Setting) {
     let (one, two) = (session("s1"), session("s2"));
     assert_eq!(s.store.adopt_job(job_id(1), Some(&two), &two).await, Ok(false));
     assert_eq!(s.store.adopt_job(job_id(1), None, &two).await, Ok(false));
+    s.store.start_session(new_session("s1")).await.unwrap();
+    assert_eq!(s.store.adopt_job(job_id(1), Some(&one), &two).await, Ok(false));
     assert_eq!(s.job(1).await.owner, Some(one.clone()));
-    assert_eq!(s.store.adopt_job(job_id(1), Some(&one), &two).await, Ok(true));
+    s.store.end_session(&one).await.unwrap();
+    assert_eq!(s.store.adopt_job(job_id(1), Some(&one), &two).await, Ok(false));
+    assert_eq!(s.store.adopt_job(job_id(1), None, &two).await, Ok(true));
     assert_eq!(s.job(1).await.owner, Some(two.clone()));
     s.store.end_session(&two).await.unwrap();
     assert_eq!(s.job(1).await.owner, None);

@@ -183,10 +183,11 @@ impl JobStore for MemoryStore {
 
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
         self.write(|state, _, _| {
+            let is_there = from.is_some_and(|from| state.sessions.contains_key(from));
             let Ok(entry) = state.unsettled_mut(job) else {
                 return Ok(false);
             };
-            let owned = entry.record.owner.as_ref() == from;
+            let owned = entry.record.owner.as_ref() == from && !is_there;
             if owned {
                 entry.record.owner = Some(to.clone());
             }

@@ -238,10 +238,11 @@ impl Change for Adopt {
     type Refusal = StoreError;
 
     async fn make(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
-        let adopt = sql("UPDATE job SET owner = ?3 WHERE id = ?1 AND settled = 0 AND owner IS ?2")
-            .bind(id_text(self.job))
-            .bind(self.from.as_ref().map(|from| from.0.clone()))
-            .bind(self.to.0.clone());
+        let adopt = sql("UPDATE job SET owner = ?3 WHERE id = ?1 AND settled = 0 AND owner IS ?2
+                         AND NOT EXISTS (SELECT 1 FROM session WHERE id = ?2)")
+        .bind(id_text(self.job))
+        .bind(self.from.as_ref().map(|from| from.0.clone()))
+        .bind(self.to.0.clone());
         Ok(batch.write(adopt).await? > 0)
     }
 }
