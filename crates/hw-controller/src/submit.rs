@@ -1,15 +1,17 @@
 //! From a request to a job in the store: every fault is found before anything is made.
 
+mod repeat;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use hw_catalog::{Finding, TableName, TableVersion, closest};
 use hw_job::{
-    Due, Failure, JobCourse, JobId, JobKind, JobState, LastUse, Lifetime, PinnedTable, PrepareError, PrepareRequest,
-    Prepared, TaskState,
+    Due, Elapsed, Failure, JobCourse, JobId, JobKind, JobState, LastUse, Lifetime, PinnedTable, PrepareError,
+    PrepareRequest, Prepared, TaskState,
 };
-use hw_store::{IdempotencyKey, NewJob, StoreError, Submission, SubmitError};
-use serde_json::{Value, json};
+use hw_store::{NewJob, StoreError, Submission, SubmitError};
+use serde_json::Value;
 
 use crate::controller::{Active, Controller, Instants, Unfinished};
 
@@ -136,17 +138,48 @@ impl From<SubmitError> for SubmitFault {
     }
 }
 
+/// A request that nothing stands against.
+struct Checked {
+    id: JobId,
+    kind: Arc<dyn JobKind>,
+    tables: Vec<PinnedTable>,
+    prepared: Prepared,
+}
+
 impl Controller {
-    /// Checks a request, cuts it into tasks and makes the job, all or nothing.
+    /// Checks a request, cuts it into tasks and makes the job, all or nothing. A request that is sent again under its
+    /// idempotency key gives the job that it made, whatever stands against it by now.
     ///
     /// # Errors
     /// [`SubmitFault`] with every fault of the request; then no job exists.
     pub async fn submit(&self, submit: Submit) -> Result<Submitted, SubmitFault> {
         let since = self.now();
+        match self.checked(&submit).await {
+            Ok(checked) => self.make(submit, checked, since).await,
+            Err(fault) => self.repeated_or(&submit, fault).await,
+        }
+    }
+
+    async fn checked(&self, submit: &Submit) -> Result<Checked, SubmitFault> {
         let kind = self.kind(&submit.kind)?;
         let tables = self.pin_tables(&*kind, &submit.params).await?;
         let id = self.new_job_id();
-        let prepared = prepare(&*kind, &submit, &tables, id)?;
+        let prepared = prepare(&*kind, submit, &tables, id)?;
+        Ok(Checked {
+            id,
+            kind,
+            tables,
+            prepared,
+        })
+    }
+
+    async fn make(&self, submit: Submit, checked: Checked, since: Elapsed) -> Result<Submitted, SubmitFault> {
+        let Checked {
+            id,
+            kind,
+            tables,
+            prepared,
+        } = checked;
         if let Some(job) = self.reusable(&submit, &prepared).await? {
             return Ok(Submitted::Cached(job));
         }
@@ -238,9 +271,7 @@ impl Controller {
     /// # Errors
     /// [`SubmitFault`], as `submit`.
     pub async fn check(&self, submit: &Submit) -> Result<(), SubmitFault> {
-        let kind = self.kind(&submit.kind)?;
-        let tables = self.pin_tables(&*kind, &submit.params).await?;
-        prepare(&*kind, submit, &tables, self.new_job_id()).map(|_| ())
+        self.checked(submit).await.map(|_| ())
     }
 
     /// A finished job that answers the request. A key that tells submissions apart wants a job of its own, and so does a
@@ -292,7 +323,7 @@ fn new_job(
     id: JobId,
     owner: hw_job::SessionId,
 ) -> NewJob {
-    let request = json!({"kind": submit.kind, "params": submit.params}).to_string();
+    let idempotency = repeat::key_of(&submit);
     let lifetime = match submit.not_before {
         // Nobody waits at a terminal for what starts tomorrow.
         Some(due) if !due.after.is_zero() => Lifetime::Durable,
@@ -316,7 +347,7 @@ fn new_job(
         lifetime,
         owner,
         fingerprint: prepared.fingerprint,
-        idempotency: submit.idempotency_key.map(|key| IdempotencyKey { key, request }),
+        idempotency,
         flush: lifetime == Lifetime::Durable,
     }
 }

@@ -220,6 +220,10 @@ impl<A: Around> JobStore for Wrapped<A> {
         self.pass(self.inner.load_attempts(job)).await
     }
 
+    async fn find_key(&self, key: &str) -> Result<Option<(JobId, String)>, StoreError> {
+        self.pass(self.inner.find_key(key)).await
+    }
+
     async fn find_result(&self, kind: &str, fingerprint: &str) -> Result<Option<JobRecord>, StoreError> {
         self.pass(self.inner.find_result(kind, fingerprint)).await
     }

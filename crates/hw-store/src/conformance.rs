@@ -43,6 +43,7 @@ macro_rules! conformance {
                     the_same_key_and_request_give_the_same_job,
                     the_same_key_with_another_request_is_a_conflict,
                     a_key_answers_for_a_settled_job_too,
+                    a_key_tells_its_job_and_request,
                     too_many_unfinished_jobs_are_refused,
                     an_id_is_given_once,
                     tasks_that_wait_for_nothing_that_exists_are_refused,

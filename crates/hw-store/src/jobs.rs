@@ -390,6 +390,13 @@ pub trait JobStore {
     /// [`StoreError`] if the store did not answer.
     async fn load_attempts(&self, job: JobId) -> Result<Vec<AttemptRecord>, StoreError>;
 
+    /// The job that was submitted under this idempotency key, and the request that it was made for; `None` for a key that
+    /// is not known, or no longer because its job is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn find_key(&self, key: &str) -> Result<Option<(JobId, String)>, StoreError>;
+
     /// The newest succeeded job of this kind and fingerprint whose result is kept.
     ///
     /// # Errors

@@ -140,6 +140,44 @@ fn a_key_tells_repetitions_from_new_requests() {
 }
 
 #[test]
+fn a_repetition_is_not_judged_by_what_its_job_did() {
+    let setting = with_table("flights");
+    let controller = setting.one_shot("s");
+    let drops = || keyed(json!({ "reads": ["flights"], "drops": [["flights", 1]] }));
+    let job = submit(&controller, drops()).unwrap().job();
+    step(&controller);
+    assert_eq!(
+        (setting.job(job).state, setting.tables().as_str()),
+        (JobState::Succeeded, "")
+    );
+    assert_eq!(submit(&controller, drops()).unwrap(), Submitted::Existing(job));
+
+    let another = keyed(json!({ "reads": ["passengers"] }));
+    let conflict = submit(&controller, another).unwrap_err();
+    assert!(matches!(conflict, SubmitFault::KeyConflict { .. }), "{conflict}");
+    let keyless = Submit {
+        idempotency_key: None,
+        ..drops()
+    };
+    let fault = submit(&controller, keyless).unwrap_err();
+    assert!(matches!(fault, SubmitFault::TableNotFound { .. }), "{fault}");
+}
+
+#[test]
+fn the_order_of_members_makes_no_other_request() {
+    let setting = Setting::new();
+    let controller = setting.one_shot("s");
+    let one = json!({ "filler": 1, "extra": [{ "a": 1, "b": { "c": 2, "d": 3 } }] });
+    let other = json!({ "extra": [{ "b": { "d": 3, "c": 2 }, "a": 1 }], "filler": 1 });
+    assert_ne!(one.to_string(), other.to_string());
+    let job = submit(&controller, keyed(one)).unwrap().job();
+    assert_eq!(submit(&controller, keyed(other)).unwrap(), Submitted::Existing(job));
+    let swapped = keyed(json!({ "filler": 1, "extra": [{ "a": 1, "b": { "c": 3, "d": 2 } }] }));
+    let conflict = submit(&controller, swapped).unwrap_err();
+    assert!(matches!(conflict, SubmitFault::KeyConflict { .. }), "{conflict}");
+}
+
+#[test]
 fn a_finished_job_answers_an_equal_question() {
     let setting = Setting::new();
     let controller = setting.one_shot("s");

@@ -17,7 +17,7 @@ use hw_store::{EventFilter, JobFilter, Role, StoreError};
 use serde_json::Value;
 
 use super::places::check_job;
-use super::submit::{JobOptions, WithJobOptions as _, full_document, load_job, submit};
+use super::submit::{JobOptions, WithJobOptions as _, answer_again, full_document, load_job, submit};
 use super::{Answer, Route, any, document, events, json, json_lines, lines_body};
 use crate::auth::Caller;
 use crate::documents::{Detail, job_document};
@@ -100,8 +100,12 @@ async fn create(
         caller.may(Role::Admin)?;
     }
     check_job(&request.kind, &request.params, &caller)?;
-    let request = request::read(&state, request).await?;
-    submit(&state, &caller, request, options).await
+    let asked = options.key().map(|_| (request.kind.clone(), request.params.clone()));
+    match (request::read(&state, request).await, asked) {
+        (Ok(request), _) => submit(&state, &caller, request, options).await,
+        (Err(fault), Some((kind, params))) => answer_again(&state, (&kind, &params), &options, fault).await,
+        (Err(fault), None) => Err(fault),
+    }
 }
 
 /// Whether a finished identical job may answer: only funnels ask the same question again.

@@ -12,6 +12,7 @@ use hw_catalog::Finding;
 use hw_controller::{Submit, Submitted};
 use hw_job::{JobId, Lifetime};
 use hw_store::JobRecord;
+use serde_json::Value;
 
 use super::jobs::{Instants, Moment};
 use super::{Answer, Route, document, lines_body};
@@ -64,6 +65,11 @@ impl JobOptions {
             );
         }
         reader.finish().map(|()| options)
+    }
+
+    /// The idempotency key.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 }
 
@@ -146,7 +152,8 @@ pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, opti
         |fault| Finding::new("HW-A003", fault.message).help(fault.help),
     );
     if !findings.is_empty() {
-        return Err(ApiError::Parameters { findings }.into());
+        let fault = ApiError::Parameters { findings }.into();
+        return answer_again(state, (&submit.kind, &submit.params), &options, fault).await;
     }
     let submit = Submit {
         folder: caller
@@ -172,6 +179,23 @@ pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, opti
         state.metrics.add(CACHE_HITS, &[&kind, outcome], 1.0);
     }
     answer(state, submitted, &options).await
+}
+
+/// What stands against a request, unless it is only sent again under its key: then its job answers. A deadline, for
+/// instance, passes while a client tries again and again.
+pub(super) async fn answer_again(
+    state: &Shared,
+    (kind, params): (&str, &Value),
+    options: &JobOptions,
+    fault: Fault,
+) -> Answer {
+    let Some(key) = options.key() else {
+        return Err(fault);
+    };
+    match state.controller().repeated(kind, params, key).await? {
+        Some(submitted) => answer(state, submitted, options).await,
+        None => Err(fault),
+    }
 }
 
 async fn answer(state: &Shared, submitted: Submitted, options: &JobOptions) -> Answer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::expect;
 use futures::StreamExt as _;
 use http::Method;
-use hw_job::{ErrorClass, Failure, JobId, TaskState};
+use hw_job::{Clock as _, ErrorClass, Failure, JobId, TaskState};
 use hw_store::NextState;
 use serde_json::{Value, json};
 
@@ -222,6 +222,27 @@ async fn an_idempotency_key_gives_one_job() {
     .assert_eq(&conflict.fault().replace(&id, "ID"));
     assert_eq!(submit(&"x".repeat(256), json!({})).await.problem().code, "HW-A003");
     assert_eq!(submit(" ", json!({})).await.problem().code, "HW-A003");
+}
+
+#[tokio::test]
+async fn a_repeated_request_gives_its_job_although_time_has_passed() {
+    let setting = Setting::new().await;
+    let submit = async |key: &str, body: &Value, query: &str| {
+        let call = setting.call(Method::POST, &format!("/api/v1/jobs{query}"));
+        call.header("idempotency-key", key).json(body).send().await
+    };
+    let now = hw_store::SystemClock.wall();
+    let soon = hw_api::rfc3339(now.0 + 700_000);
+    let body = json!({"kind": "work", "params": {"tasks": 1}, "deadline": soon});
+    let (plain, query) = (work(json!({"tasks": 2})), format!("?deadline={soon}"));
+    let first = submit("body", &body, "").await.json();
+    let second = submit("query", &plain, &query).await.json();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(submit("body", &body, "").await.json()["id"], first["id"]);
+    assert_eq!(submit("query", &plain, &query).await.json()["id"], second["id"]);
+    assert_eq!(submit("query", &body, "").await.problem().code, "HW-A016");
+    assert_eq!(submit("new", &body, "").await.problem().code, "HW-A002");
+    assert_eq!(submit("new", &plain, &query).await.problem().code, "HW-A003");
 }
 
 #[tokio::test]

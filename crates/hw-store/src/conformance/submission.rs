@@ -108,6 +108,17 @@ pub(crate) async fn a_key_answers_for_a_settled_job_too(s: &Setting) {
     assert_eq!(again, Ok(Submission::Existing(job_id(1))));
 }
 
+pub(crate) async fn a_key_tells_its_job_and_request(s: &Setting) {
+    assert_eq!(s.store.find_key("key").await, Ok(None));
+    s.submit(keyed(1, "key", "request")).await;
+    s.submit(keyed(2, "another", "request")).await;
+    let known = Some((job_id(1), "request".to_owned()));
+    assert_eq!(s.store.find_key("key").await, Ok(known.clone()));
+    s.store.end_job(ending(1, result())).await.unwrap();
+    assert_eq!(s.store.find_key("key").await, Ok(known));
+    assert_eq!(s.store.find_key("KEY").await, Ok(None));
+}
+
 pub(crate) async fn too_many_unfinished_jobs_are_refused(s: &Setting) {
     s.submit(keyed(0, "key", "request")).await;
     for number in 1..u64::from(UNFINISHED_MAX) {

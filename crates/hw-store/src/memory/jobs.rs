@@ -92,6 +92,10 @@ impl JobStore for MemoryStore {
         }))
     }
 
+    async fn find_key(&self, key: &str) -> Result<Option<(JobId, String)>, StoreError> {
+        Ok(self.read(|state, _| state.keys.get(key).map(|(request, job)| (*job, request.clone()))))
+    }
+
     async fn find_result(&self, kind: &str, fingerprint: &str) -> Result<Option<JobRecord>, StoreError> {
         let answers = |job: &&JobEntry| {
             job.record.state == JobState::Succeeded

@@ -92,6 +92,11 @@ impl JobStore for SqliteStore {
         rows.iter().map(|row| read_attempt(row, job)).collect()
     }
 
+    async fn find_key(&self, key: &str) -> Result<Option<(JobId, String)>, StoreError> {
+        let row = self.row(sql(submit::KNOWN_KEY).bind(key.to_owned())).await?;
+        row.map(|row| submit::read_key(&row, key)).transpose()
+    }
+
     async fn find_result(&self, kind: &str, fingerprint: &str) -> Result<Option<JobRecord>, StoreError> {
         let query = sql(record::NEWEST_RESULT)
             .bind(fingerprint.to_owned())
@@ -142,6 +147,7 @@ const FIND: &str = "SELECT number, id FROM job WHERE id >= ?1 AND id < ?1 || 'g'
 pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
     vec![
         ("one job", record::ONE_JOB),
+        ("job of a key", submit::KNOWN_KEY),
         ("newest result", record::NEWEST_RESULT),
         ("page of jobs", record::ALL_JOBS),
         ("page of unsettled jobs", record::UNSETTLED_JOBS),

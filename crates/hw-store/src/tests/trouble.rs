@@ -347,6 +347,10 @@ fn queries_use_their_indices() {
             SEARCH d USING INTEGER PRIMARY KEY (rowid=?)
             SEARCH r USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN
 
+            job of a key
+            SEARCH i USING PRIMARY KEY (key=?)
+            SEARCH j USING INTEGER PRIMARY KEY (rowid=?)
+
             newest result
             SEARCH j USING INDEX job_by_fingerprint (fingerprint=? AND kind=?)
             SEARCH d USING INTEGER PRIMARY KEY (rowid=?)

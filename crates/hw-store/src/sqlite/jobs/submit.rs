@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hw_job::{JobState, Progress, TaskCounts, TaskSpec, TaskState};
+use hw_job::{JobId, JobState, Progress, TaskCounts, TaskSpec, TaskState};
+use sqlx::sqlite::SqliteRow;
 
 use super::super::clock::micros;
 use super::super::document::write_document;
@@ -27,6 +28,15 @@ pub(super) struct Submit {
     params: String,
     expanded: String,
     tasks: NewTasks,
+}
+
+pub(super) const KNOWN_KEY: &str =
+    "SELECT i.request, j.id FROM idempotency i JOIN job j ON j.number = i.job WHERE i.key = ?1";
+
+/// The job of an idempotency key, and the request that it was made for.
+pub(super) fn read_key(row: &SqliteRow, key: &str) -> Result<(JobId, String), StoreError> {
+    let row = Reader::new(row, format_args!("idempotency key `{key}`"));
+    Ok((row.job_id("id")?, row.text("request")?))
 }
 
 impl Submit {
@@ -58,13 +68,12 @@ impl Submit {
         let Some(idempotency) = &self.job.idempotency else {
             return Ok(None);
         };
-        let look = "SELECT i.request, j.id FROM idempotency i JOIN job j ON j.number = i.job WHERE i.key = ?1";
-        let Some(row) = batch.row(sql(look).bind(idempotency.key.clone())).await? else {
+        let look = sql(KNOWN_KEY).bind(idempotency.key.clone());
+        let Some(row) = batch.row(look).await? else {
             return Ok(None);
         };
-        let row = Reader::new(&row, format_args!("idempotency key `{}`", idempotency.key));
-        let job = row.job_id("id")?;
-        if row.text("request")? == idempotency.request {
+        let (job, request) = read_key(&row, &idempotency.key)?;
+        if request == idempotency.request {
             return Ok(Some(Submission::Existing(job)));
         }
         let key = idempotency.key.clone();
