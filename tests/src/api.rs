@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -340,4 +341,36 @@ fn a_slow_sender_and_a_huge_body_do_no_harm() {
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
     up.get("/health/live").is(200);
+}
+
+/// Sends one request over the Unix socket as any HTTP client does; returns the status and the body.
+fn over_socket(sandbox: &Sandbox, path: &str, body: &Value) -> (u16, Value) {
+    let mut socket = UnixStream::connect(sandbox.data_dir().join("server.sock")).unwrap();
+    let body = body.to_string();
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}");
+    write!(socket, "{head}\r\ncontent-type: application/json\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+#[test]
+fn whoever_is_on_the_socket_reads_what_the_user_may() {
+    let (sandbox, up) = served();
+    let data = sandbox.path().join("data");
+    let register = |path: &str| json!({"name": "again", "path": path, "group": "user", "time": "ts"});
+    let (status, job) = over_socket(&sandbox, "/api/v1/tables?wait=20s", &register(data.to_str().unwrap()));
+    assert_eq!((status, &job["state"]), (200, &json!("succeeded")), "{job}");
+    let files = format!("{}/*.parquet", data.display());
+    let run = json!({"table": files, "group": "user", "time": "ts", "query": {}});
+    let (status, job) = over_socket(&sandbox, "/api/v1/funnels/run?wait=20s", &run);
+    assert_eq!((status, &job["state"]), (200, &json!("succeeded")), "{job}");
+    // Without a working folder there is nothing that a relative path could start from.
+    let (_, job) = over_socket(&sandbox, "/api/v1/tables?wait=20s", &register("data"));
+    assert_ne!(job["state"], "succeeded", "{job}");
+    let over_tcp = up.post("/api/v1/tables", &register(data.to_str().unwrap()));
+    assert_eq!(over_tcp.is(403).json()["code"], "HW-T004");
 }

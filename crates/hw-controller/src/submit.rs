@@ -27,6 +27,8 @@ pub struct Submit {
     pub params: Value,
     /// The client's working folder, absolute.
     pub folder: Option<String>,
+    /// Whether the client may read whatever the server's user may.
+    pub unrestricted: bool,
     /// Lower first.
     pub priority: i32,
     /// Longest time from submission, or from `not_before`, to end.
@@ -52,6 +54,7 @@ impl Submit {
             kind: kind.into(),
             params,
             folder: None,
+            unrestricted: false,
             priority: 100,
             timeout: None,
             not_before: None,
@@ -297,6 +300,7 @@ fn prepare(kind: &dyn JobKind, submit: &Submit, tables: &[PinnedTable], job: Job
         params: &submit.params,
         tables,
         folder: submit.folder.as_deref(),
+        unrestricted: submit.unrestricted,
         job,
     };
     let prepared = kind.prepare(&request).map_err(|error| match error {

@@ -67,6 +67,8 @@ pub struct PrepareRequest<'a> {
     pub tables: &'a [PinnedTable],
     /// Working folder of the client, absolute; relative files are looked up there.
     pub folder: Option<&'a str>,
+    /// Whether the client may read whatever the server's user may: one on the Unix socket or in process.
+    pub unrestricted: bool,
     /// The job's id.
     pub job: JobId,
 }

@@ -71,6 +71,9 @@ struct FileSource {
     time: String,
     /// The client's working folder; only clients that may read what their user may have one.
     folder: Option<String>,
+    /// Whether the client may read what its user may, with a working folder or without.
+    #[serde(default)]
+    unrestricted: bool,
 }
 
 /// Parameters of `funnel.part`.
@@ -298,6 +301,7 @@ fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> R
         group,
         time,
         folder: request.folder.map(str::to_owned),
+        unrestricted: request.unrestricted,
     };
     let task = TaskSpec {
         kind: DISCOVER.to_owned(),

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use hw_api::JobDocument;
 use hw_catalog::Finding;
 use hw_controller::{Submit, Submitted};
+use hw_files::Access;
 use hw_job::{JobId, Lifetime};
 use hw_store::JobRecord;
 use serde_json::Value;
@@ -160,6 +161,7 @@ pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, opti
             .folder
             .as_ref()
             .map(|folder| folder.to_string_lossy().into_owned()),
+        unrestricted: caller.access == Access::Unrestricted,
         timeout: submit
             .timeout
             .or(options.timeout)

@@ -32,7 +32,7 @@ pub struct FunnelRunner {
     pub stores: Arc<FileStores>,
     /// The files of the deployment.
     pub documents: Arc<FileDocuments>,
-    /// What clients without a working folder may read.
+    /// What clients over the network may read.
     pub access: Access,
     /// Time, for records.
     pub clock: Arc<dyn Clock>,
@@ -157,7 +157,8 @@ impl FunnelRunner {
         };
         let folder = source.folder.as_deref().map(Path::new);
         let selection = Location::parse_selection(&source.path, folder).map_err(|error| file_failure(&error))?;
-        let access = if folder.is_some() {
+        // Before `unrestricted` was written down, a working folder told the same.
+        let access = if source.unrestricted || folder.is_some() {
             &Access::Unrestricted
         } else {
             &self.access

@@ -53,6 +53,9 @@ pub(super) struct Expanded {
     pub(super) params: RegisterParams,
     /// The client's working folder; only clients that may read what their user may have one.
     pub(super) folder: Option<String>,
+    /// Whether the client may read what its user may, with a working folder or without.
+    #[serde(default)]
+    pub(super) unrestricted: bool,
 }
 
 /// Outcome of `register.discover`.
@@ -131,6 +134,7 @@ impl JobKind for RegisterKind {
             format: FORMAT,
             params,
             folder: request.folder.map(str::to_owned),
+            unrestricted: request.unrestricted,
         };
         let tasks = vec![task(DISCOVER, &Value::Null, &flow)];
         Ok(Prepared {

@@ -51,7 +51,7 @@ pub struct RegisterRunner {
     pub stores: Arc<FileStores>,
     /// The files of the deployment.
     pub documents: Arc<FileDocuments>,
-    /// What clients without a working folder may register.
+    /// What clients over the network may register.
     pub access: Access,
     /// Time, for records.
     pub clock: Arc<dyn Clock>,
@@ -84,7 +84,8 @@ impl RegisterRunner {
         let params = &expanded.params;
         let folder = expanded.folder.as_deref().map(Path::new);
         let location = Location::parse(&params.path, folder).map_err(|error| file_failure(&error))?;
-        let access = if folder.is_some() {
+        // Before `unrestricted` was written down, a working folder told the same.
+        let access = if expanded.unrestricted || folder.is_some() {
             &Access::Unrestricted
         } else {
             &self.access
