@@ -45,6 +45,8 @@ pub struct Submit {
     pub idempotency_key: Option<String>,
     /// Whether a finished identical job may answer.
     pub reuse: bool,
+    /// Whether the client is told that the job exists before it has settled (`202`): it must then survive a power cut.
+    pub promised: bool,
 }
 
 impl Submit {
@@ -63,6 +65,7 @@ impl Submit {
             parent: None,
             idempotency_key: None,
             reuse: false,
+            promised: false,
         }
     }
 }
@@ -328,6 +331,7 @@ fn new_job(
     owner: hw_job::SessionId,
 ) -> NewJob {
     let idempotency = repeat::key_of(&submit);
+    let flush = must_last(&submit, kind.lifetime());
     let lifetime = match submit.not_before {
         // Nobody waits at a terminal for what starts tomorrow.
         Some(due) if !due.after.is_zero() => Lifetime::Durable,
@@ -352,8 +356,15 @@ fn new_job(
         owner,
         fingerprint: prepared.fingerprint,
         idempotency,
-        flush: lifetime == Lifetime::Durable,
+        flush,
     }
+}
+
+/// Whether the submission must survive a power cut. A query whose caller waits for its end may go with the power; but whoever
+/// sends a key wants to find its job again.
+fn must_last(submit: &Submit, lifetime: Lifetime) -> bool {
+    let delayed = submit.not_before.is_some_and(|due| !due.after.is_zero());
+    lifetime == Lifetime::Durable || delayed || submit.promised || submit.idempotency_key.is_some()
 }
 
 fn first_state(task: &hw_job::TaskSpec, delayed: bool) -> TaskState {
@@ -363,3 +374,6 @@ fn first_state(task: &hw_job::TaskSpec, delayed: bool) -> TaskState {
         TaskState::Waiting
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,6 +169,8 @@ pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, opti
         not_before: submit.not_before.or(instants.not_before),
         deadline: submit.deadline.or(instants.deadline),
         idempotency_key: options.key.clone(),
+        // A wait may end before the job does.
+        promised: !options.stream,
         ..submit
     };
     let submitted = state.controller().submit(submit).await?;
