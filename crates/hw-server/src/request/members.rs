@@ -72,6 +72,8 @@ struct Expected {
     types: Vec<String>,
     /// What each item of a list must be.
     item: Option<String>,
+    /// Bounds of a whole number.
+    range: Option<(i128, i128)>,
 }
 
 impl Expected {
@@ -79,8 +81,12 @@ impl Expected {
     fn words(&self) -> String {
         let kinds = self.types.iter().filter(|kind| *kind != "null");
         let words = kinds.map(|kind| match (kind.as_str(), self.item.as_deref()) {
-            ("array", Some("string")) => "a list of texts",
-            (kind, _) => in_words(kind),
+            ("array", Some("string")) => "a list of texts".to_owned(),
+            ("integer", _) => match self.range {
+                Some((least, most)) => format!("a whole number from {least} to {most}"),
+                None => in_words("integer").to_owned(),
+            },
+            (kind, _) => in_words(kind).to_owned(),
         });
         words.collect::<Vec<_>>().join(" or ")
     }
@@ -100,7 +106,22 @@ fn expected_of(property: &Value) -> Option<Expected> {
     Some(Expected {
         types,
         item: item.map(str::to_owned),
+        range: range_of(property),
     })
+}
+
+/// The whole numbers that fit a property, as its format and its bounds say.
+fn range_of(property: &Value) -> Option<(i128, i128)> {
+    let (least, most) = match property.get("format")?.as_str()? {
+        "int32" => (i128::from(i32::MIN), i128::from(i32::MAX)),
+        "int64" => (i128::from(i64::MIN), i128::from(i64::MAX)),
+        _ => return None,
+    };
+    // A type without negative numbers is told by its least one, and holds twice as many others.
+    match property.get("minimum").and_then(Value::as_i64) {
+        Some(0) => Some((0, most * 2 + 1)),
+        _ => Some((least, most)),
+    }
 }
 
 fn fits(value: &Value, expected: &Expected) -> bool {
@@ -108,7 +129,14 @@ fn fits(value: &Value, expected: &Expected) -> bool {
         (Some(items), Some(kind)) => items.iter().all(|item| is(item, kind)),
         _ => true,
     };
-    items_fit && expected.types.iter().any(|kind| is(value, kind))
+    items_fit && in_range(value, expected.range) && expected.types.iter().any(|kind| is(value, kind))
+}
+
+fn in_range(value: &Value, range: Option<(i128, i128)>) -> bool {
+    let number = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
+    number
+        .zip(range)
+        .is_none_or(|(number, (least, most))| (least..=most).contains(&number))
 }
 
 fn is(value: &Value, kind: &str) -> bool {

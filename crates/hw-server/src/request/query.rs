@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
         if number.is_none() {
             self.wrong(
                 format!("`{name}` must be a whole number, found `{text}`"),
-                format!("write for instance `{name}=0`"),
+                format!("write for instance `{name}=100`"),
             );
         }
         number

@@ -49,7 +49,7 @@ async fn every_member_that_is_wrong_is_told() {
         - /parms: unknown member `parms` (did you mean `params`?)
         - /a~1b~0c: unknown member `a/b~c` (known members are `kind`, `params`, `priority`, `timeout`, `not_before`, `deadline`, `tags`, `parent`)
         - /kind: `kind` must be a text, found `3` (give a text)
-        - /priority: `priority` must be a whole number, found `"high"` (give a whole number)
+        - /priority: `priority` must be a whole number from -2147483648 to 2147483647, found `"high"` (give a whole number from -2147483648 to 2147483647)
         - /tags: `tags` must be a list of texts, found `["a",1]` (give a list of texts)
         - /params: `params` is missing (add the member `params`)"#]]
     .assert_eq(&setting.post("/api/v1/jobs", body).await.fault());
@@ -59,7 +59,13 @@ async fn every_member_that_is_wrong_is_told() {
         - : the body must be an object (known members are `sql`, `params`, `format_options`, `settings`)"#]]
     .assert_eq(&setting.post("/api/v1/sql", json!([1])).await.fault());
     let large = json!({"kind": "work", "params": {}, "priority": 1_u64 << 40});
-    assert_eq!(setting.post("/api/v1/jobs", large).await.problem().code, "HW-A002");
+    expect![[r#"
+        422 HW-A002 the body has 1 fault(s)
+        help: give a whole number from -2147483648 to 2147483647
+        - /priority: `priority` must be a whole number from -2147483648 to 2147483647, found `1099511627776` (give a whole number from -2147483648 to 2147483647)"#]]
+    .assert_eq(&setting.post("/api/v1/jobs", large).await.fault());
+    let least = json!({"kind": "work", "params": {}, "priority": i32::MIN});
+    assert_eq!(setting.post("/api/v1/jobs", least).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
@@ -80,6 +86,11 @@ async fn values_of_members_have_their_rules() {
         help: give the whole id of a job
         - /parent: `x` is not the id of a job (a UUID) (give the whole id of a job)"#]]
     .assert_eq(&with("parent", json!("x")).await);
+    expect![[r#"
+        422 HW-A002 the body has 1 fault(s)
+        help: give the whole id of a job that is there, or leave it out
+        - /parent: there is no job `018bcfe5-6800-7000-8000-000000000077` (give the whole id of a job that is there, or leave it out)"#]]
+    .assert_eq(&with("parent", json!("018bcfe5-6800-7000-8000-000000000077")).await);
     expect![[r#"
         422 HW-A002 the body has 1 fault(s)
         help: give fewer or shorter tags

@@ -25,6 +25,12 @@ pub(super) async fn read(state: &Shared, request: JobRequest) -> Result<Submit, 
     let mut faults = Faults::default();
     let timeout = faults.timeout(request.timeout.as_deref());
     let parent = faults.parent(request.parent.as_deref());
+    if let Some(parent) = parent
+        && state.store().load_job(parent).await?.is_none()
+    {
+        let help = "give the whole id of a job that is there, or leave it out";
+        faults.add("parent", format!("there is no job `{parent}`"), help);
+    }
     faults.tags(&request.tags);
     let not_before = faults.moment("not_before", request.not_before.as_deref());
     let deadline = faults.moment("deadline", request.deadline.as_deref());
