@@ -1,7 +1,7 @@
 //! The course of a job: one event in, the commands that follow from it out.
 //!
-//! A job asks its kind what comes next whenever all its tasks are settled well. It ends as soon as a task settles
-//! otherwise, or when it is cancelled, times out or loses its owner; its open tasks are withdrawn in the same store
+//! A job asks its kind what comes next whenever all its tasks are settled well. It needs all of them: it ends as soon as a
+//! task settles otherwise (the tasks that need this one are blocked from that moment on, and withdrawn with the others), or when it is cancelled, times out or loses its owner; its open tasks are withdrawn in the same store
 //! transaction (their fences rise, so that whatever their workers still report is late).
 
 use std::collections::BTreeMap;

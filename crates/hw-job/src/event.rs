@@ -30,6 +30,10 @@ pub enum EventKind {
     TaskCancelRequested,
     /// A task settled. Data: `attempt`, `state`.
     TaskEnded,
+    /// A task cannot go on: one that it needs ended otherwise than needed. Data: `by`, its index, and its `state`.
+    TaskBlocked,
+    /// What blocked a task has another chance; it waits again. Data: `by`.
+    TaskUnblocked,
     /// A report came after its fence was over. Data: `attempt`.
     TaskLate,
     /// A table appeared. Data: `version`.
@@ -56,7 +60,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the type.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::JobSubmitted,
         Self::JobStarted,
         Self::JobFinishing,
@@ -67,6 +71,8 @@ impl EventKind {
         Self::TaskRetry,
         Self::TaskCancelRequested,
         Self::TaskEnded,
+        Self::TaskBlocked,
+        Self::TaskUnblocked,
         Self::TaskLate,
         Self::TableCreated,
         Self::TableChanged,
@@ -93,6 +99,8 @@ impl EventKind {
             Self::TaskRetry => "task.retry",
             Self::TaskCancelRequested => "task.cancel_requested",
             Self::TaskEnded => "task.ended",
+            Self::TaskBlocked => "task.blocked",
+            Self::TaskUnblocked => "task.unblocked",
             Self::TaskLate => "task.late",
             Self::TableCreated => "table.created",
             Self::TableChanged => "table.changed",

@@ -130,7 +130,7 @@ pub struct TaskSpec {
     pub affinity: Vec<String>,
     /// Tasks with one flow take turns with those of other flows: a table's name, or the job's id.
     pub flow: String,
-    /// Indices of tasks of the same job that must succeed first.
+    /// Indices of tasks of the same job that must succeed first. The task is blocked as soon as one of them ends otherwise.
     pub after: Vec<u32>,
 }
 

@@ -40,7 +40,8 @@ pub enum TaskState {
     TimedOut,
     /// Will be ready again at a time.
     RetryWait,
-    /// A dependency ended otherwise than needed; policy decides.
+    /// A task that it needs ended otherwise than needed, and what follows is for the job to decide. It waits again when that
+    /// one gets another chance.
     Blocked,
     /// Used up its attempts; a person's or a rule's turn.
     Quarantined,
@@ -83,6 +84,11 @@ impl TaskState {
             | Self::RetryWait
             | Self::Blocked => false,
         }
+    }
+
+    /// It has ended, and not so that tasks which need it can go on.
+    pub fn blocks(self) -> bool {
+        self.is_settled() && self != Self::Succeeded
     }
 
     /// Whether a task may go from this state to `next`. Everything else is a bug and refused by the stores.

@@ -119,7 +119,10 @@ macro_rules! conformance {
                     no_other_task_gets_another_life,
                     a_task_is_ready_when_the_last_it_waits_for_has_succeeded,
                     one_call_can_end_all_that_a_task_waits_for,
-                    a_task_that_waits_for_a_failed_one_goes_on_waiting,
+                    a_task_that_waits_for_a_failed_one_is_blocked,
+                    blocked_tasks_are_told_after_the_reports,
+                    tasks_wait_again_when_what_blocks_them_gets_another_life,
+                    an_added_task_that_needs_a_failed_one_is_blocked,
                     an_added_task_waits_only_for_what_has_not_succeeded,
                 }
                 delays {

@@ -403,7 +403,7 @@ pub trait JobStore {
     /// [`StoreError`] if the store did not answer.
     async fn find_result(&self, kind: &str, fingerprint: &str) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Adds tasks to an unsettled job.
+    /// Adds tasks to an unsettled job; those that need one which ended otherwise than well are blocked.
     ///
     /// # Errors
     /// [`JobChangeError`]; then none was added.

@@ -74,6 +74,16 @@ impl Journal {
         self.of_task(EventKind::TaskCancelRequested, task, json!({ "reason": reason }));
     }
 
+    /// A task cannot go on because another one of its job ended in this state.
+    pub(crate) fn task_blocked(&mut self, task: TaskId, by: u32, state: TaskState) {
+        let data = json!({ "by": by, "state": state.as_str() });
+        self.of_task(EventKind::TaskBlocked, task, data);
+    }
+
+    pub(crate) fn task_unblocked(&mut self, task: TaskId, by: u32) {
+        self.of_task(EventKind::TaskUnblocked, task, json!({ "by": by }));
+    }
+
     pub(crate) fn task_late(&mut self, task: TaskId, attempt: u32) {
         self.of_task(EventKind::TaskLate, task, json!({ "attempt": attempt }));
     }

@@ -255,7 +255,8 @@ pub trait QueueStore {
     async fn note_work(&self, done: &[TaskWork]) -> Result<(), StoreError>;
 
     /// Ends attempts. Each change succeeds or is refused by itself, in the order given. A succeeded task makes the tasks
-    /// that waited only for it ready, with one event per job at the end. A task is lost only while its lease, or that of
+    /// that waited only for it ready, with one event per job at the end; one that settled otherwise leaves those that wait
+    /// for it blocked, each with an event after those of all the changes. A task is lost only while its lease, or that of
     /// its worker's session, is over. A report that is repeated, because the answer to
     /// the first one was lost, succeeds again and changes nothing.
     ///
@@ -280,14 +281,14 @@ pub trait QueueStore {
     /// [`StoreError`] if the store did not answer.
     async fn wake_due_tasks(&self, limit: u32) -> Result<Option<Duration>, StoreError>;
 
-    /// Makes a quarantined task ready again, its counts at zero.
+    /// Makes a quarantined task ready again, its counts at zero. Tasks that only it blocked wait again, each with an event.
     ///
     /// # Errors
     /// [`ChangeRefused`] inside if the task is not quarantined or its job has settled.
     async fn requeue_task(&self, task: TaskId) -> Result<Result<(), ChangeRefused>, StoreError>;
 
     /// Cancels an open task of an unsettled job: it is `cancelled`, with events `task.cancel_requested` and `task.ended`, and
-    /// a failure of class `cancelled` that tells the reason. Its fence rises and a running attempt ends as `cancelled`, so
+    /// a failure of class `cancelled` that tells the reason; tasks that wait for it are blocked. Its fence rises and a running attempt ends as `cancelled`, so
     /// that whatever its worker still reports is late.
     ///
     /// # Errors

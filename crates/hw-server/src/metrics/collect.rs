@@ -116,6 +116,8 @@ fn count(metrics: &Metrics, event: &Event) {
         | EventKind::TaskReady
         | EventKind::TaskStarted
         | EventKind::TaskCancelRequested
+        | EventKind::TaskBlocked
+        | EventKind::TaskUnblocked
         | EventKind::TableCreated
         | EventKind::TableChanged
         | EventKind::TableDropped

@@ -166,6 +166,7 @@ fn compare_task(job: &mut JobModel, task: &TaskRecord, attempts: &[AttemptRecord
         TaskState::Waiting => model.news == News::None,
         TaskState::Ready => matches!(model.news, News::None | News::Retry(_)),
         TaskState::Running => model.news == News::Started,
+        TaskState::Blocked => model.news == News::Blocked,
         TaskState::RetryWait => model.news == News::Retry(TaskState::RetryWait),
         TaskState::Cancelled if is_settled => true,
         state if state.is_settled() => model.news == News::Ended(state),

@@ -65,6 +65,8 @@ impl Checker {
             | EventKind::TaskRetry
             | EventKind::TaskCancelRequested
             | EventKind::TaskEnded
+            | EventKind::TaskBlocked
+            | EventKind::TaskUnblocked
             | EventKind::TaskLate => self.learn_task_step(event),
             EventKind::TableCreated | EventKind::TableChanged | EventKind::TableDropped => self.learn_table(event),
             EventKind::WorkerLeft => {
@@ -229,6 +231,17 @@ impl TaskModel {
                     .then_some(())
                     .ok_or(format!("attempt {attempt} came late before it began"));
             }
+            (EventKind::TaskBlocked | EventKind::TaskUnblocked, _) => {
+                let blocks = kind == EventKind::TaskBlocked;
+                let (from, to) = match blocks {
+                    true => (News::None, News::Blocked),
+                    false => (News::Blocked, News::None),
+                };
+                let follows = self.news == from;
+                let detail = format!("{} after {:?}", kind.as_str(), self.news);
+                self.news = to;
+                return follows.then_some(()).ok_or(detail);
+            }
             (EventKind::TaskStarted, _) => News::Started,
             (EventKind::TaskRetry, Some(state)) => News::Retry(state),
             (_, Some(state)) => News::Ended(state),
@@ -244,12 +257,12 @@ impl TaskModel {
         let (from, to) = match next {
             News::Started => (TaskState::Ready, TaskState::Running),
             News::Retry(state) | News::Ended(state) => (TaskState::Running, state),
-            News::None => return Ok(()),
+            News::None | News::Blocked => return Ok(()),
         };
         let follows = match self.news {
             News::None | News::Retry(_) => next == News::Started && attempt == newest + 1,
             News::Started => next != News::Started && attempt == newest,
-            News::Ended(_) => false,
+            News::Ended(_) | News::Blocked => false,
         };
         if !follows || !from.may_become(to) {
             return Err(format!(

@@ -51,6 +51,7 @@ pub(super) enum News {
     Started,
     Retry(TaskState),
     Ended(TaskState),
+    Blocked,
 }
 
 /// How long a session is alive, as far as is known.

@@ -43,6 +43,7 @@ fn the_usual_seeds_see_all_kinds_of_events() {
         "task.retry",
         "task.late",
         "task.cancel_requested",
+        "task.blocked",
         "table.created",
         "table.changed",
         "table.dropped",

@@ -36,6 +36,7 @@ pub(crate) async fn a_task_that_nobody_has_is_cancelled_at_once(s: &Setting) {
     expect![[r#"
         task.cancel_requested job/0 of 1 {"reason":"not needed"}
         task.ended job/0 of 1 {"attempt":0,"state":"cancelled"}
+        task.blocked job/1 of 1 {"by":0,"state":"cancelled"}
         task.cancel_requested job/1 of 1 {"reason":"not needed"}
         task.ended job/1 of 1 {"attempt":0,"state":"cancelled"}
     "#]]
@@ -125,7 +126,7 @@ pub(crate) async fn nothing_follows_a_cancelled_task(s: &Setting) {
     s.clock.pass(Duration::from_secs(9));
     assert_eq!(s.store.wake_due_tasks(9).await, Ok(None));
     assert_eq!(s.task(1, 0).await.state, TaskState::Cancelled);
-    assert_eq!(s.task(1, 1).await.state, TaskState::Waiting);
+    assert_eq!(s.task(1, 1).await.state, TaskState::Blocked);
     assert_eq!(
         s.store.requeue_task(task_id(1, 0)).await,
         Ok(Err(ChangeRefused::Illegal {

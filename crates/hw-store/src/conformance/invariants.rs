@@ -105,8 +105,10 @@ fn check_task(task: &TaskRecord, attempts: &[&AttemptRecord], tasks: &[TaskRecor
     assert!(attempts.iter().all(|attempt| attempt.fence <= task.fence), "task {id}");
     let state_of = |before: &u32| tasks.get(usize::try_from(*before).unwrap()).unwrap().state;
     let met = task.after.iter().all(|before| state_of(before) == TaskState::Succeeded);
+    let ill = task.after.iter().any(|before| state_of(before).blocks());
     match task.state {
-        TaskState::Waiting => assert!(!met, "task {id} waits for nothing"),
+        TaskState::Waiting => assert!(!met && !ill, "task {id} waits for nothing"),
+        TaskState::Blocked => assert!(ill, "nothing blocks task {id}"),
         TaskState::Ready | TaskState::Running | TaskState::Succeeded => assert!(met, "task {id} came too early"),
         _ => {}
     }

@@ -193,12 +193,93 @@ pub(crate) async fn one_call_can_end_all_that_a_task_waits_for(s: &Setting) {
     .assert_eq(&s.log_after(before).await);
 }
 
-pub(crate) async fn a_task_that_waits_for_a_failed_one_goes_on_waiting(s: &Setting) {
-    s.submit(new_job(1, vec![spec(), after(&[0])])).await;
-    let claimed = s.claim_one("w").await;
+pub(crate) async fn a_task_that_waits_for_a_failed_one_is_blocked(s: &Setting) {
+    s.submit(new_job(1, vec![spec(), spec(), after(&[0, 1]), after(&[2])]))
+        .await;
+    let claimed = s.claim("w", 2).await;
+    let before = s.last().await;
     let settled = NextState::Settled(TaskState::Failed);
-    s.change(failed(&claimed, settled)).await.unwrap();
-    assert_eq!(states(s).await, "failed waiting");
+    s.change(failed(&claimed[0], settled)).await.unwrap();
+    assert_eq!(states(s).await, "failed running blocked waiting");
+    assert_eq!(s.job(1).await.tasks.in_state(TaskState::Blocked), 1);
+    s.change(done(&claimed[1])).await.unwrap();
+    assert_eq!(states(s).await, "failed succeeded blocked waiting");
+    assert!(s.claim("w", 9).await.is_empty());
+    s.store.end_job(ending(1, result())).await.unwrap();
+    assert_eq!(states(s).await, "failed succeeded cancelled cancelled");
+    expect![[r#"
+        task.ended job/0 of 1 {"attempt":1,"state":"failed"}
+        task.blocked job/2 of 1 {"by":0,"state":"failed"}
+        task.ended job/1 of 1 {"attempt":1,"state":"succeeded"}
+        job.ended job of 1 {"state":"succeeded","kind":"test"}
+    "#]]
+    .assert_eq(&s.log_after(before).await);
+}
+
+pub(crate) async fn blocked_tasks_are_told_after_the_reports(s: &Setting) {
+    s.submit(new_job(
+        1,
+        vec![spec(), spec(), after(&[0, 1]), after(&[1]), after(&[0])],
+    ))
+    .await;
+    let claimed = s.claim("w", 2).await;
+    let before = s.last().await;
+    let end = |task, state| failed(task, NextState::Settled(state));
+    let ends = vec![
+        end(&claimed[1], TaskState::TimedOut),
+        end(&claimed[0], TaskState::Failed),
+    ];
+    s.store.change_tasks(ends).await.unwrap();
+    assert_eq!(states(s).await, "failed timed_out blocked blocked blocked");
+    expect![[r#"
+        task.ended job/1 of 1 {"attempt":1,"state":"timed_out"}
+        task.ended job/0 of 1 {"attempt":1,"state":"failed"}
+        task.blocked job/2 of 1 {"by":1,"state":"timed_out"}
+        task.blocked job/3 of 1 {"by":1,"state":"timed_out"}
+        task.blocked job/4 of 1 {"by":0,"state":"failed"}
+    "#]]
+    .assert_eq(&s.log_after(before).await);
+}
+
+pub(crate) async fn tasks_wait_again_when_what_blocks_them_gets_another_life(s: &Setting) {
+    s.submit(new_job(1, vec![spec(), spec(), after(&[0]), after(&[0, 1])]))
+        .await;
+    let claimed = s.claim("w", 2).await;
+    let settled = NextState::Settled(TaskState::Quarantined);
+    for task in &claimed {
+        s.change(failed(task, settled)).await.unwrap();
+    }
+    assert_eq!(states(s).await, "quarantined quarantined blocked blocked");
+    let before = s.last().await;
+    assert_eq!(s.store.requeue_task(task_id(1, 0)).await, Ok(Ok(())));
+    assert_eq!(states(s).await, "ready quarantined waiting blocked");
+    assert_eq!(s.store.requeue_task(task_id(1, 1)).await, Ok(Ok(())));
+    assert_eq!(states(s).await, "ready ready waiting waiting");
+    expect![[r#"
+        task.unblocked job/2 of 1 {"by":0}
+        task.ready job of 1 {"count":1}
+        task.unblocked job/3 of 1 {"by":1}
+        task.ready job of 1 {"count":1}
+    "#]]
+    .assert_eq(&s.log_after(before).await);
+    for task in s.claim("w", 2).await {
+        s.change(done(&task)).await.unwrap();
+    }
+    assert_eq!(states(s).await, "succeeded succeeded ready ready");
+}
+
+pub(crate) async fn an_added_task_that_needs_a_failed_one_is_blocked(s: &Setting) {
+    s.submit_tasks(1, 2).await;
+    let claimed = s.claim("w", 2).await;
+    let settled = NextState::Settled(TaskState::Failed);
+    s.change(failed(&claimed[1], settled)).await.unwrap();
+    let add = AddTasks {
+        job: job_id(1),
+        first_index: 2,
+        tasks: vec![after(&[0]), after(&[0, 1]), after(&[3])],
+    };
+    s.store.add_tasks(add).await.unwrap();
+    assert_eq!(states(s).await, "running failed waiting blocked waiting");
 }
 
 pub(crate) async fn an_added_task_waits_only_for_what_has_not_succeeded(s: &Setting) {

@@ -67,8 +67,16 @@ impl QueueStore for MemoryStore {
     ) -> Result<Vec<Result<TaskChanged, ChangeRefused>>, StoreError> {
         changes.iter().try_for_each(check_outcome)?;
         self.write(|state, journal, now| {
-            let answers = changes.into_iter().map(|change| state.report(change, journal, now));
-            Ok(answers.collect())
+            let mut ended = Vec::new();
+            let answers = changes.into_iter().map(|change| {
+                let task = change.task;
+                let answer = state.report(change, journal, now);
+                ended.extend(answer.iter().map(|changed| (task, changed.state)));
+                answer
+            });
+            let answers = answers.collect();
+            state.block_dependents(&ended, journal);
+            Ok(answers)
         })
     }
 
@@ -118,6 +126,7 @@ impl QueueStore for MemoryStore {
             entry.record.counts = AttemptCounts::default();
             entry.record.ended_at = None;
             state.make_ready(task, journal);
+            state.unblock_dependents(task, journal);
             Ok(Ok(()))
         })
     }
@@ -138,6 +147,7 @@ impl QueueStore for MemoryStore {
             if let Some(entry) = state.task_mut(task) {
                 entry.record.failure = Some(cancelled_by_itself(task, reason));
             }
+            state.block_dependents(&[(task, to)], journal);
             Ok(Ok(()))
         })
     }

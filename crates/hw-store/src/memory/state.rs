@@ -146,6 +146,7 @@ impl State {
     pub(super) fn add_tasks(&mut self, job: JobId, tasks: Vec<TaskSpec>, journal: &mut Journal, now: Now) {
         let Some(entry) = self.job_mut(job) else { return };
         let mut free = Vec::new();
+        let needed: BTreeSet<u32> = tasks.iter().flat_map(|spec| spec.after.clone()).collect();
         for spec in tasks {
             let index = entry.add_task(spec, now);
             if entry.task(index).is_some_and(|task| task.unmet == 0) {
@@ -155,6 +156,46 @@ impl State {
         for index in free {
             self.make_ready(TaskId::new(job, index), journal);
         }
+        let needed = needed.into_iter().map(|index| TaskId::new(job, index));
+        let states = needed.filter_map(|id| Some((id, self.task(id)?.record.state)));
+        let states: Vec<_> = states.collect();
+        self.block_dependents(&states, journal);
+    }
+
+    /// Blocks the tasks that wait for those among these which ended otherwise than needed.
+    pub(super) fn block_dependents(&mut self, ended: &[(TaskId, TaskState)], journal: &mut Journal) {
+        for (before, state) in ended.iter().filter(|(_, state)| state.blocks()) {
+            for task in self.dependents_in(*before, TaskState::Waiting) {
+                self.move_task(task, TaskState::Blocked);
+                journal.task_blocked(task, before.index, *state);
+            }
+        }
+    }
+
+    /// Lets the tasks wait again that only this one blocked.
+    pub(super) fn unblock_dependents(&mut self, before: TaskId, journal: &mut Journal) {
+        for task in self.dependents_in(before, TaskState::Blocked) {
+            if !self.is_blocked(task) {
+                self.move_task(task, TaskState::Waiting);
+                journal.task_unblocked(task, before.index);
+            }
+        }
+    }
+
+    fn dependents_in(&self, before: TaskId, state: TaskState) -> Vec<TaskId> {
+        let Some(job) = self.job(before.job) else {
+            return Vec::new();
+        };
+        let dependents = job.dependents.get(&before.index).into_iter().flatten();
+        let in_state = dependents.filter(|index| job.task(**index).is_some_and(|task| task.record.state == state));
+        in_state.map(|index| TaskId::new(before.job, *index)).collect()
+    }
+
+    /// Whether a task that it needs ended otherwise than needed.
+    fn is_blocked(&self, task: TaskId) -> bool {
+        let Some(job) = self.job(task.job) else { return false };
+        let mut after = job.task(task.index).into_iter().flat_map(|task| &task.record.after);
+        after.any(|before| job.task(*before).is_some_and(|task| task.record.state.blocks()))
     }
 
     /// Adds tasks to a job that must not start yet: all of them wait.

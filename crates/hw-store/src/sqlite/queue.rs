@@ -1,6 +1,7 @@
 //! The queue: claiming, keeping and finishing tasks under leases and fences. Each change is a fixed number of
 //! statements, however many tasks it concerns: lists go into them, and out of them, as JSON.
 
+mod block;
 mod cancel;
 mod claim;
 mod ready;
@@ -24,6 +25,7 @@ use crate::{
     ChangeRefused, Claim, ClaimedTask, HeldTask, QueueStore, StoreError, TaskChange, TaskChanged, TaskRecord, TaskWork,
     Verdict,
 };
+pub(super) use block::block_dependents;
 pub(super) use ready::Turns;
 use ready::{Freed, make_ready};
 
@@ -252,7 +254,9 @@ impl Change for Requeue {
         head.move_task(from, TaskState::Ready);
         let reset = sql("UPDATE task SET counted = 0, lost = 0, deaths = 0, ended_at = NULL WHERE task = ?1");
         batch.write(reset.bind(freed.task)).await?;
+        let requeued = freed.task;
         make_ready(batch, &mut heads, &[freed]).await?;
+        block::unblock_dependents(batch, &mut heads, requeued).await?;
         heads.save(batch).await?;
         Ok(Ok(()))
     }

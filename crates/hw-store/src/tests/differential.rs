@@ -33,7 +33,7 @@ fn both_stores_answer_alike() {
     }
     // The calls must be such that everything happens.
     let events = seen.into_iter().map(EventKind::as_str).collect::<Vec<_>>().join(" ");
-    expect!["job.submitted job.started job.finishing job.cancel_requested job.ended task.ready task.started task.retry task.cancel_requested task.ended task.late table.created table.changed table.dropped worker.joined worker.left hook.called"].assert_eq(&events);
+    expect!["job.submitted job.started job.finishing job.cancel_requested job.ended task.ready task.started task.retry task.cancel_requested task.ended task.blocked task.unblocked task.late table.created table.changed table.dropped worker.joined worker.left hook.called"].assert_eq(&events);
 }
 
 #[test]

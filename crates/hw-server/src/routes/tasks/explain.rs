@@ -15,7 +15,7 @@ const WORKERS_MAX: usize = 8;
 /// What the task waits for; empty if it does not wait.
 pub(super) async fn reasons(state: &Server, task: &TaskRecord) -> Result<Vec<String>, Fault> {
     Ok(match task.state {
-        TaskState::Waiting => waiting(state, task).await?,
+        TaskState::Waiting | TaskState::Blocked => waiting(state, task).await?,
         TaskState::Ready => ready(state, task).await?,
         TaskState::RetryWait => vec![pause(state, task)],
         TaskState::Running => vec![running(task)],
@@ -23,7 +23,6 @@ pub(super) async fn reasons(state: &Server, task: &TaskRecord) -> Result<Vec<Str
             format!("it was given up after {}", attempts(task)),
             format!("`headwater task requeue {}` gives it another chance", task.id),
         ],
-        TaskState::Blocked => vec!["a task that it needs ended otherwise than needed".to_owned()],
         TaskState::Infeasible => vec!["no worker could ever take it".to_owned()],
         TaskState::Planned | TaskState::Launching => vec!["its place is being made ready".to_owned()],
         TaskState::Succeeded | TaskState::Failed | TaskState::Cancelled | TaskState::TimedOut => Vec::new(),

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use super::super::clock::micros;
 use super::super::document::write_document;
 use super::super::events::id_text;
-use super::super::queue::Turns;
+use super::super::queue::{Turns, block_dependents};
 use super::super::row::Reader;
 use super::super::writer::{Batch, Change, sql};
 use super::super::{stored, to_json};
@@ -227,7 +227,10 @@ impl Change for Add {
         head.tasks += u32::try_from(self.add.tasks.len()).unwrap_or(u32::MAX);
         head.dependencies |= self.tasks.any_dependency();
         head.changed = true;
+        let number = head.number;
         self.tasks.insert(batch, head, &succeeded).await?;
+        let needed = self.tasks.needed_before(batch, number).await?;
+        block_dependents(batch, &mut heads, &needed).await?;
         heads.save(batch).await?;
         Ok(())
     }
@@ -292,6 +295,23 @@ impl NewTasks {
         rows.iter()
             .map(|row| Reader::new(row, "a task").number("idx"))
             .collect()
+    }
+
+    /// The earlier tasks that any of them needs, each with its state.
+    async fn needed_before(&self, batch: &mut Batch<'_>, job: i64) -> Result<Vec<(i64, TaskState)>, StoreError> {
+        let before = self.specs.iter().flat_map(|spec| &spec.after);
+        let earlier = before.filter(|index| **index < self.first_index);
+        let keys: BTreeSet<i64> = earlier.map(|index| task_key(job, *index)).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let look = "SELECT task, state FROM task WHERE task IN (SELECT value FROM json_each(?1)) ORDER BY task";
+        let rows = batch.rows(sql(look).bind(to_json(&keys)?)).await?;
+        let states = rows.iter().map(|row| {
+            let row = Reader::new(row, "a task");
+            Ok((row.value("task")?, row.word("state", TaskState::from_name)?))
+        });
+        states.collect()
     }
 
     /// Inserts them, each ready or waiting.

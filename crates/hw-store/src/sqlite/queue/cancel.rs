@@ -7,6 +7,7 @@ use super::super::jobs::{Heads, task_key};
 use super::super::row::Reader;
 use super::super::to_json;
 use super::super::writer::{Batch, Change, sql};
+use super::block::block_dependents;
 use crate::queue::cancelled_by_itself;
 use crate::{ChangeRefused, StoreError};
 
@@ -51,6 +52,7 @@ impl Change for CancelTask {
             .bind(batch.now.elapsed)
             .bind(to_json(&cancelled_by_itself(task, &self.reason))?);
         batch.write(withdraw).await?;
+        block_dependents(batch, &mut heads, &[(key, to)]).await?;
         heads.save(batch).await?;
         Ok(Ok(()))
     }

@@ -11,6 +11,7 @@ use super::super::jobs::{Heads, task_key};
 use super::super::row::Reader;
 use super::super::writer::{Batch, Change, sql};
 use super::super::{stored, to_json};
+use super::block::block_dependents;
 use super::ready::{Freed, make_ready};
 use super::until;
 use crate::queue::{Judgement, Standing, judge, outcome_of, takes_away};
@@ -193,6 +194,8 @@ struct Effects {
     files: Vec<String>,
     freed: Vec<Freed>,
     succeeded: BTreeSet<i64>,
+    /// What became of the tasks, in the order of the reports.
+    ended: Vec<(i64, TaskState)>,
 }
 
 /// Key, state, raise of the fence, counted, lost, deaths, not before, failure, whether settled, rows, bytes.
@@ -289,6 +292,7 @@ impl Effects {
         if to == TaskState::Succeeded {
             self.free_dependents(heads, seen, key);
         }
+        self.ended.push((key, to));
         self.files.extend(change.files.iter().cloned());
         Ok(())
     }
@@ -359,6 +363,7 @@ impl Effects {
             batch.write(sql(mark).bind(to_json(&self.late)?)).await?;
         }
         write_dependencies(batch, heads, &self.succeeded).await?;
+        block_dependents(batch, heads, &self.ended).await?;
         confirm_files(batch, &self.files).await?;
         make_ready(batch, heads, &self.freed).await?;
         heads.save(batch).await
