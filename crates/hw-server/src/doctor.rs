@@ -208,7 +208,9 @@ async fn workers(state: &State) -> Option<Check> {
         )),
         Ok(workers) if !workers.is_empty() => {
             let slots: u32 = workers.iter().map(|worker| worker.slots).sum();
-            Some(ok("workers", format!("{} workers with {slots} slots", workers.len())))
+            let count = |number: u64, noun| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+            let found = [count(workers.len() as u64, "worker"), count(u64::from(slots), "slot")];
+            Some(ok("workers", found.join(" with ")))
         }
         Ok(_) => None,
         // The check of the store tells it.

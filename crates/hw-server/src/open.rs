@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use hw_api::Problem;
+use hw_store::StoreError;
 
 use crate::config::{ConfigSources, LoadedConfig, load_config};
 use crate::data_folder::DataFolder;
-use crate::problem::Fault;
+use crate::problem::{ApiError, Fault};
 
 /// A store that was put in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +49,48 @@ pub async fn restore_store(folder: &DataFolder, backup: &Path) -> Result<Restore
 async fn restore(folder: &DataFolder, backup: &Path) -> Result<RestoredStore, Fault> {
     let _lock = folder.lock_for_up()?;
     let store = folder.store();
+    check_readable(backup)?;
     let previous = keep_previous(&store).await?;
-    hw_store::restore(backup, &store, true).await?;
+    let restored = hw_store::restore(backup, &store, true).await;
+    if let Err(error) = restored {
+        // Nothing has come into its place: the copy of what is still there is not needed.
+        if let Some(previous) = previous {
+            let _ = std::fs::remove_file(previous);
+        }
+        return Err(of_backup(backup, error));
+    }
     let bytes = std::fs::metadata(&store).map_or(0, |facts| facts.len());
     Ok(RestoredStore { store, bytes, previous })
+}
+
+/// A file that cannot be read is the user's, whatever the store would say of it.
+fn check_readable(backup: &Path) -> Result<(), ApiError> {
+    let opened = std::fs::File::open(backup).and_then(|file| file.metadata());
+    let reason = match opened {
+        Ok(facts) if facts.is_file() => return Ok(()),
+        Ok(_) => "it is no file".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(not_a_backup(backup, reason))
+}
+
+/// Faults of the backup are bad input; those of the store that it was to replace are not.
+fn of_backup(backup: &Path, error: StoreError) -> Fault {
+    let name = format!("`{}`", backup.display());
+    match error {
+        StoreError::Corrupt(message) | StoreError::Misuse(message) if message.starts_with(&name) => {
+            let reason = message.trim_start_matches(&name).trim_start_matches(':').trim();
+            not_a_backup(backup, reason.to_owned()).into()
+        }
+        other => other.into(),
+    }
+}
+
+fn not_a_backup(backup: &Path, reason: String) -> ApiError {
+    ApiError::NotABackup {
+        path: backup.display().to_string(),
+        reason,
+    }
 }
 
 /// Copies the store that is there to a name of its own.
@@ -66,3 +105,6 @@ async fn keep_previous(store: &Path) -> Result<Option<PathBuf>, Fault> {
     hw_store::restore(store, &previous, false).await?;
     Ok(Some(previous))
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,6 +188,14 @@ pub(crate) enum ApiError {
         /// What stands against it.
         reason: String,
     },
+    /// A store cannot be restored from this file.
+    #[error("`{path}` is no backup of a store: {reason}")]
+    NotABackup {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Our bug.
     #[error("the request could not be carried out: {message}")]
     Internal {
@@ -227,6 +235,7 @@ impl ApiError {
             Self::TokenNotFound { .. } => "HW-A025",
             Self::Moved { .. } => "HW-A026",
             Self::BackupTarget { .. } => "HW-A027",
+            Self::NotABackup { .. } => "HW-A030",
             Self::Internal { .. } => "HW-A028",
         }
     }
@@ -235,7 +244,7 @@ impl ApiError {
     pub(super) fn status(&self) -> u16 {
         match self {
             Self::NotJson { .. } => 400,
-            Self::Members { .. } | Self::Parameters { .. } | Self::UnknownKind { .. } => 422,
+            Self::Members { .. } | Self::Parameters { .. } | Self::UnknownKind { .. } | Self::NotABackup { .. } => 422,
             Self::NoRoute { .. }
             | Self::JobNotFound { .. }
             | Self::TaskNotFound { .. }
@@ -289,6 +298,7 @@ impl ApiError {
             Self::TokenNotFound { .. } => "no such token",
             Self::Moved { .. } => "it conflicts with what is there",
             Self::BackupTarget { .. } => "the backup cannot be written",
+            Self::NotABackup { .. } => "the file is no backup",
             Self::Internal { .. } => "a fault of the program",
         }
     }
@@ -340,6 +350,7 @@ impl ApiError {
             Self::TokenNotFound { .. } => "`headwater token list` shows the tokens".to_owned(),
             Self::Moved { .. } => "look at it again, it has changed meanwhile".to_owned(),
             Self::BackupTarget { .. } => "name a file that does not exist, in a folder that the server may write to".to_owned(),
+            Self::NotABackup { .. } => "name a file that `headwater config backup` wrote; the store is as before".to_owned(),
             Self::Internal { .. } => "sorry, this is a bug of ours; please report it with the server's log".to_owned(),
         };
         Some(help)
@@ -348,9 +359,11 @@ impl ApiError {
     /// Whose fault it is, where the status does not say it all.
     pub(super) fn class(&self) -> Option<ErrorClass> {
         match self {
-            Self::NotJson { .. } | Self::Members { .. } | Self::Parameters { .. } | Self::UnknownKind { .. } => {
-                Some(ErrorClass::Input)
-            }
+            Self::NotJson { .. }
+            | Self::Members { .. }
+            | Self::Parameters { .. }
+            | Self::UnknownKind { .. }
+            | Self::NotABackup { .. } => Some(ErrorClass::Input),
             Self::Internal { .. } => Some(ErrorClass::Internal),
             _ => None,
         }

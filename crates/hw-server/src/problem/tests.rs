@@ -45,6 +45,15 @@ fn errors_have_a_status_and_an_exit_code() {
         "HW-A002",
         ExitCode::BadInput,
     );
+    check(
+        ApiError::NotABackup {
+            path: table(),
+            reason: table(),
+        },
+        422,
+        "HW-A030",
+        ExitCode::BadInput,
+    );
     check(ApiError::TokenMissing, 401, "HW-A021", ExitCode::OutOfReach);
     check(
         ApiError::Internal { message: table() },

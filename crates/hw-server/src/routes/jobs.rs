@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hw_api::{CancelRequest, EventDocument, JobDocument, JobLine, JobList, JobRequest};
+use hw_catalog::{Finding, closest};
 use hw_job::{EventSeq, JobState};
 use hw_store::{EventFilter, JobFilter, Role, StoreError};
 use serde_json::Value;
@@ -114,6 +115,31 @@ pub(super) fn may_reuse(state: &Shared, kind: &str, params: &Value) -> bool {
     kind == "funnel" && wanted && state.config().cache.results
 }
 
+/// Kinds of jobs that this program makes. History may hold others, of programs before and after it.
+const KINDS: [&str; 3] = ["register", "funnel", "drop"];
+
+/// No job of a kind that nobody knows is more likely a slip than an answer.
+fn check_kinds(asked: &[String]) -> Result<(), Fault> {
+    let unknown = asked.iter().filter(|kind| !KINDS.contains(&kind.as_str()));
+    let findings: Vec<Finding> = unknown
+        .map(|kind| {
+            let help = match closest(kind, KINDS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known are {}", KINDS.join(", ")),
+            };
+            Finding::new(
+                "HW-A003",
+                format!("`kind` has no value `{kind}`, and no job is of that kind"),
+            )
+            .help(help)
+        })
+        .collect();
+    match findings.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::Parameters { findings }.into()),
+    }
+}
+
 async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
     let mut reader = query.reader(&["kind", "state", "table", "tag", "limit", "page"]);
     let states: Vec<&str> = JobState::ALL.iter().map(|state| state.as_str()).collect();
@@ -142,6 +168,9 @@ async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
             StoreError::Misuse(message) if page.after.is_some() => foreign_page(message),
             other => other.into(),
         })?;
+    if found.items.is_empty() {
+        check_kinds(&filter.kinds)?;
+    }
     let items = found
         .items
         .into_iter()

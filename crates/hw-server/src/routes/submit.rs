@@ -75,10 +75,11 @@ impl JobOptions {
 }
 
 fn moment(reader: &mut Reader<'_>, name: &str) -> Option<Moment> {
-    match Moment::parse_parameter(reader.text(name)?) {
+    let text = reader.text(name)?;
+    match Moment::parse_parameter(text) {
         Ok(moment) => Some(moment),
         Err(fault) => {
-            reader.wrong(format!("`{name}` {fault}"), fault.help());
+            reader.wrong(format!("`{name}` {fault}, found `{text}`"), fault.help());
             None
         }
     }

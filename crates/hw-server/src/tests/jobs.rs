@@ -291,6 +291,12 @@ async fn conflicts_and_missing_tables_are_told_before_a_job_exists() {
             .fault(),
     );
     assert_eq!(setting.get("/api/v1/jobs").await.ok()["items"], json!([]));
+    assert_eq!(setting.get("/api/v1/jobs?kind=funnel").await.ok()["items"], json!([]));
+    let slip = setting.get("/api/v1/jobs?kind=funel,drop").await.fault();
+    assert!(
+        slip.contains("`kind` has no value `funel`") && slip.contains("did you mean `funnel`?"),
+        "{slip}"
+    );
 }
 
 #[tokio::test]
@@ -540,7 +546,7 @@ async fn all_faults_of_a_request_are_told_at_once() {
         - /timeout: `timeout` needs a unit (write for instance "60s")
         - /parent: `x` is not the id of a job (a UUID) (give the whole id of a job)
         - /tags: `tags` holds at most 32 texts of 1 to 255 bytes (give fewer or shorter tags)
-        - /not_before: `not_before` is neither a time as RFC 3339 writes it nor a duration (write for instance `2026-01-31T06:00:00Z`, or `10m` for ten minutes from now)
+        - /not_before: `not_before` is neither a time as RFC 3339 writes it nor a duration, found `tomorrow` (write for instance `2026-01-31T06:00:00Z`, or `10m` for ten minutes from now)
         - /deadline: `deadline` has passed already: 2020-01-01T00:00:00Z (name a later time, or leave it out)
         - /nam: unknown member `nam` (leave it out)"#]]
     .assert_eq(&reply.fault());

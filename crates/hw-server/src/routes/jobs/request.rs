@@ -98,10 +98,11 @@ impl Faults {
     }
 
     fn moment(&mut self, member: &str, text: Option<&str>) -> Option<Moment> {
-        match Moment::parse(text?) {
+        let text = text?;
+        match Moment::parse(text) {
             Ok(moment) => Some(moment),
             Err(fault) => {
-                self.add(member, format!("`{member}` {fault}"), fault.help());
+                self.add(member, format!("`{member}` {fault}, found `{text}`"), fault.help());
                 None
             }
         }
