@@ -32,6 +32,7 @@ mod highlight;
 pub(crate) mod interactive;
 mod names;
 mod passthrough;
+mod plan;
 mod session;
 mod statements;
 #[cfg(test)]
@@ -203,6 +204,9 @@ impl<'a> Shell<'a> {
         match self.settings.explain {
             Some(analyze) => self.explain(sql, analyze).await,
             None => {
+                if let Some((query, analyze)) = plan::explained(sql).filter(|_| self.settings.format == Format::Table) {
+                    return self.explain(&query, analyze).await;
+                }
                 self.rows(sql).await?;
                 self.remember(sql);
                 Ok(())
@@ -269,7 +273,11 @@ impl<'a> Shell<'a> {
         let elapsed = self.context.console.now().saturating_sub(begin);
         let mut text = table(&sample, layout);
         if !self.context.console.quiet {
-            let summary = summary(&sample, self.settings.timer.then_some(elapsed), layout);
+            let mut summary = summary(&sample, self.settings.timer.then_some(elapsed), layout);
+            if sample.elided() > 0 {
+                let how = if self.interactive { ".all on" } else { "--all" };
+                summary.push_str(&format!("; {how} shows all"));
+            }
             text.push_str(&format!("{}\n", layout.style.faint(summary)));
         }
         self.write(text.as_bytes())

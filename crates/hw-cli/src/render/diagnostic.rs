@@ -18,7 +18,8 @@ const FINDINGS_MAX: usize = 50;
 pub(crate) fn render(failure: &Failure, style: Style) -> String {
     let problem = &failure.problem;
     let mut out = headline(problem, style);
-    for finding in problem.errors.iter().take(FINDINGS_MAX) {
+    let findings = told_beside(failure);
+    for finding in findings {
         out.push('\n');
         out.push_str(&finding_lines(finding, problem, failure.source.as_deref(), style));
     }
@@ -26,7 +27,7 @@ pub(crate) fn render(failure: &Failure, style: Style) -> String {
     if left > 0 {
         let _ = write!(out, "\n  and {left} more: `--format json` shows all");
     }
-    if let Some(help) = &problem.help {
+    if let Some(help) = help_left(problem, findings) {
         let _ = write!(out, "\n{} {}", style.advice("help:"), indented(help, 6));
     }
     if problem.class.as_deref() == Some("internal") && problem.status >= 500 {
@@ -37,6 +38,33 @@ pub(crate) fn render(failure: &Failure, style: Style) -> String {
         );
     }
     out
+}
+
+/// The findings that say more than the headline does: a single one without a place is the headline over again.
+fn told_beside(failure: &Failure) -> &[ProblemError] {
+    let errors = failure.problem.errors.as_slice();
+    match errors {
+        [only] if only.message == failure.problem.detail && only.code == failure.problem.code && is_nowhere(only) => {
+            &[]
+        }
+        errors => errors.get(..FINDINGS_MAX).unwrap_or(errors),
+    }
+}
+
+/// A pointer to the whole document counts as no place.
+fn is_nowhere(finding: &ProblemError) -> bool {
+    finding.pointer.as_deref().unwrap_or_default().is_empty() && finding.line.is_none() && finding.offset.is_none()
+}
+
+/// Advice that no finding has given yet.
+fn help_left<'a>(problem: &'a Problem, told: &[ProblemError]) -> Option<&'a String> {
+    let is_told = |help: &String| told.iter().any(|finding| finding.help.as_ref() == Some(help));
+    let of_headline = || problem.errors.first().and_then(|only| only.help.as_ref());
+    let help = match &problem.help {
+        None if told.is_empty() => of_headline(),
+        help => help.as_ref(),
+    };
+    help.filter(|help| !is_told(help))
 }
 
 fn headline(problem: &Problem, style: Style) -> String {

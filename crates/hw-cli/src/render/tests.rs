@@ -336,6 +336,25 @@ fn findings_without_a_text() {
 }
 
 #[test]
+fn nothing_is_said_twice() {
+    let shown = |help: Option<&str>, errors: serde_json::Value| {
+        let mut problem = Problem::new(422, "HW-Q006", "no such table", "there is no table `x`");
+        problem.help = help.map(str::to_owned);
+        problem.errors = serde_json::from_value(errors).unwrap();
+        diagnostic::render(&problem.into(), Style::default())
+    };
+    let finding = json!([{"code": "HW-Q006", "message": "there is no table `x`", "help": "did you mean `y`?"}]);
+    let once = "error[HW-Q006]: there is no table `x`\nhelp: did you mean `y`?";
+    assert_eq!(shown(Some("did you mean `y`?"), finding.clone()), once);
+    assert_eq!(shown(None, finding), once);
+    let placed =
+        json!([{"code": "HW-Q006", "message": "there is no table `x`", "line": 1, "help": "did you mean `y`?"}]);
+    let lines = "error[HW-Q006]: there is no table `x`\n  line 1: there is no table `x`\n   = help: did you mean `y`?";
+    assert_eq!(shown(Some("did you mean `y`?"), placed.clone()), lines);
+    assert_eq!(shown(Some("look again"), placed), format!("{lines}\nhelp: look again"));
+}
+
+#[test]
 fn findings_at_their_places() {
     let source = Source::new("q.sql", "SELECT évnt,\n\tfoo_bar(1)\nFROM t");
     check_problem(

@@ -10,12 +10,14 @@ use crate::client::Call;
 use crate::context::Context;
 use crate::failure::{ClientError, Ending};
 use crate::output::OutputFile;
+use crate::render::figures::counted;
 use crate::render::grid::{Cell, Grid};
 use crate::render::text::printable;
 
 /// A dot command with its arguments.
 #[derive(Debug, PartialEq)]
 pub(super) enum DotCommand {
+    All(bool),
     Bail(bool),
     Explain { sql: String, analyze: bool },
     Help(Option<String>),
@@ -30,22 +32,19 @@ pub(super) enum DotCommand {
 }
 
 /// Name, arguments, what it does; in the order of names.
-pub(super) const COMMANDS: [(&str, &str, &str); 11] = [
+pub(super) const COMMANDS: [(&str, &str, &str); 12] = [
+    (".all", "on|off", "show every row and column of a table"),
     (".bail", "on|off", "stop at the first failure"),
     (".explain", "[analyze] STATEMENT", "show how a statement is carried out"),
     (".help", "[PATTERN]", "list dot commands"),
     (".mode", "table|csv|json|jsonl|markdown", "form of the rows"),
-    (".output", "[FILE]", "write answers to a file, or to the screen again"),
+    (".output", "[FILE]", "answers into a file, or to the screen"),
     (".quit", "", "leave; Ctrl-D does, too"),
     (".read", "FILE", "run the statements of a file"),
     (".schema", "[TABLE]", "columns of a table, or of all"),
     (".tables", "[PATTERN]", "list tables"),
     (".timer", "on|off", "tell the time beside each answer"),
-    (
-        ".width",
-        "[COLUMNS]",
-        "fit tables into so many columns; 0 does not shorten",
-    ),
+    (".width", "[COLUMNS]", "columns of a table; 0: do not shorten"),
 ];
 
 /// The failure of a dot command.
@@ -63,6 +62,7 @@ pub(super) fn parse(line: &str) -> Result<DotCommand, Ending> {
     let rest = rest.trim();
     let argument = (!rest.is_empty()).then(|| unquoted(rest).to_owned());
     match name {
+        ".all" => on_off(name, rest).map(DotCommand::All),
         ".bail" => on_off(name, rest).map(DotCommand::Bail),
         ".explain" => explain(rest),
         ".help" | ".h" => Ok(DotCommand::Help(argument)),
@@ -153,6 +153,7 @@ impl Shell<'_> {
     /// Carries out a line that begins with a dot.
     pub(super) async fn dot_command(&mut self, line: &str) -> Result<Flow, Ending> {
         match parse(line)? {
+            DotCommand::All(on) => self.settings.all = on,
             DotCommand::Bail(on) => self.settings.bail = on,
             DotCommand::Timer(on) => self.settings.timer = on,
             DotCommand::Mode(format) => self.settings.format = format,
@@ -201,7 +202,9 @@ impl Shell<'_> {
 
     async fn tables(&mut self, pattern: Option<&str>) -> Result<(), Ending> {
         let mut grid = Grid::new(&["table", ">rows", "group", "time"]);
-        for table in self.all_tables().await? {
+        let known = self.all_tables().await?;
+        let count = known.len() as u64;
+        for table in known {
             if pattern.is_none_or(|pattern| table.name.contains(pattern.trim_matches('%'))) {
                 grid.row(vec![
                     Cell::new(&table.name),
@@ -212,9 +215,17 @@ impl Shell<'_> {
             }
         }
         if grid.is_empty() {
-            self.context
-                .console
-                .note("no tables: SELECT * FROM 'data/*.parquet' works without one");
+            let note = match pattern {
+                Some(pattern) if count > 0 => {
+                    let tables = counted(count, "table");
+                    format!(
+                        "no table has `{}` in its name; there are others: {tables}",
+                        printable(pattern)
+                    )
+                }
+                _ => "no tables: SELECT * FROM 'data/*.parquet' works without one".to_owned(),
+            };
+            self.context.console.note(note);
             return Ok(());
         }
         let text = grid.render(self.layout());

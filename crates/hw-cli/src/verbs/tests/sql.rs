@@ -104,7 +104,7 @@ fn many_rows_show_their_ends() {
         │  1202 │ name 1202 │   300.5 │
         │  1203 │ [2mNULL     [0m │  300.75 │
         └───────┴───────────┴─────────┘
-        [2m1,204 rows × 3 columns (40 rows shown) · 12 ms[0m
+        [2m1,204 rows × 3 columns (40 rows shown) · 12 ms; --all shows all[0m
     "#]]
     .assert_eq(&played.output);
     let all = answer(rows(1204))
@@ -328,6 +328,26 @@ fn a_plan_instead_of_rows() {
         exit 0
     "#]]
     .assert_eq(&scene().transcript(&["sql", "--analyze", "SELECT 1", "--format", "json"]));
+}
+
+#[test]
+fn explain_as_a_statement_is_a_tree_for_people() {
+    let plan = json!({"text": "Projection\n  Scan t", "plan": {"node": "Projection"}});
+    let scene = Scene::new().route("POST /sql/explain", [Reply::json(&plan)]);
+    expect![[r#"
+        > POST /sql/explain {"sql":"                SELECT 1","params":[],"analyze":true}
+        Projection
+          Scan t
+        exit 0
+    "#]]
+    .assert_eq(&scene.transcript(&["sql", "EXPLAIN ANALYZE SELECT 1", "--format", "table"]));
+    let rows = Scene::new().route("POST /sql", [Reply::text("plan_type,plan\n")]);
+    expect![[r#"
+        > POST /sql (text/csv; charset=utf-8) {"sql":"EXPLAIN SELECT 1","params":[]}
+        plan_type,plan
+        exit 0
+    "#]]
+    .assert_eq(&rows.transcript(&["sql", "EXPLAIN SELECT 1"]));
 }
 
 #[test]
