@@ -192,7 +192,12 @@ pub(crate) enum Command {
         #[arg(last = true)]
         words: Vec<String>,
     },
-    #[command(hide = true, about = "What a command's exit code tells", long_about = EXIT_CODES)]
+    #[command(
+        hide = true,
+        about = "What a command's exit code tells",
+        long_about = EXIT_CODES,
+        help_template = "{about-with-newline}"
+    )]
     ExitCodes,
 }
 

@@ -138,6 +138,8 @@ pub(crate) enum ClientError {
     Output { place: String, reason: String },
     #[error("there is no error code `{code}`")]
     UnknownCode { code: String, near: Option<String> },
+    #[error("no setting has `{key}` in its name")]
+    UnknownSetting { key: String, near: Option<String> },
     #[error("{reason}")]
     Shell { reason: String, help: String },
     #[error("certificates for the connection cannot be used: {}", .faults.join("; "))]
@@ -162,7 +164,7 @@ impl ClientError {
             Self::OutOfReach { .. } | Self::Foreign { .. } => ExitCode::OutOfReach,
             Self::Unreadable { .. } | Self::BrokenOff { .. } | Self::Output { .. } => ExitCode::Failed,
             Self::Input { .. } | Self::NotJson { .. } | Self::Certificates { .. } => ExitCode::BadInput,
-            Self::UnknownCode { .. } => ExitCode::NotFound,
+            Self::UnknownCode { .. } | Self::UnknownSetting { .. } => ExitCode::NotFound,
             Self::StillRunning { .. } => ExitCode::TimedOut,
         }
     }
@@ -202,6 +204,7 @@ impl ClientError {
             Self::NotJson { .. } => (422, "HW-C056", "the text is not JSON"),
             Self::Output { .. } => (500, "HW-C057", "the answer cannot be written"),
             Self::UnknownCode { .. } => (404, "HW-C058", "no such error code"),
+            Self::UnknownSetting { .. } => (404, "HW-C065", "no such setting"),
             Self::Shell { .. } => (400, "HW-C059", "no such dot command"),
             Self::StillRunning { .. } => (408, "HW-C060", "the job has not ended yet"),
             Self::ServerAddress { .. } => (400, "HW-C061", "no address of a server"),
@@ -214,7 +217,7 @@ impl ClientError {
         let text = match self {
             Self::Usage { help, .. } => return help.clone(),
             Self::ServerAddress { .. } => "write --server http://HOST:PORT; a token goes into HEADWATER_TOKEN",
-            Self::OutOfReach { .. } => "start one with `headwater up`, or leave out --server to work without one",
+            Self::OutOfReach { reason, .. } => help_to_reach(reason),
             Self::Foreign { .. } => "check that --server names a headwater server and not something in front of it",
             Self::Unreadable { .. } => {
                 "compare `headwater --version` with the server's version; the newer one may speak differently"
@@ -233,6 +236,12 @@ impl ClientError {
                     None => "`headwater explain` lists all codes".to_owned(),
                 });
             }
+            Self::UnknownSetting { near, .. } => {
+                return Some(match near {
+                    Some(near) => format!("did you mean `{near}`? `headwater config show -q` lists all settings"),
+                    None => "`headwater config show -q` lists all settings".to_owned(),
+                });
+            }
             Self::Shell { help, .. } => return Some(help.clone()),
             Self::StillRunning { job, .. } => {
                 return Some(format!(
@@ -241,6 +250,23 @@ impl ClientError {
             }
         };
         Some(text.to_owned())
+    }
+}
+
+/// What to do about a server that does not answer, by what the connection said.
+fn help_to_reach(reason: &str) -> &'static str {
+    const OF_HTTPS_SERVERS: [&str; 1] = ["invalid HTTP version"];
+    const OF_HTTP_SERVERS: [&str; 1] = ["InvalidContentType"];
+    let has = |texts: &[&str]| texts.iter().any(|text| reason.contains(text));
+    if has(&["certificate", "Certificate"]) {
+        "name the certificate of whoever signed the server's in HEADWATER_CA (or `client.ca`), and its own in `client.certificate` \
+         where it asks for one; the address has to be a name in the server's certificate"
+    } else if has(&OF_HTTPS_SERVERS) {
+        "the server may speak https: write --server https://HOST:PORT"
+    } else if has(&OF_HTTP_SERVERS) {
+        "the server may speak http: write --server http://HOST:PORT"
+    } else {
+        "start one with `headwater up`, or leave out --server to work without one"
     }
 }
 
@@ -257,3 +283,6 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

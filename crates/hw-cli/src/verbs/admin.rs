@@ -1,17 +1,20 @@
 //! `headwater worker list`, `token`, `doctor`, `completions`.
 
 use clap::CommandFactory as _;
-use hw_api::{CheckState, DoctorDocument, ExitCode, NewTokenDocument, TokenDocument, TokenRequest, WorkerDocument};
+use hw_api::{
+    Check, CheckState, DoctorDocument, ExitCode, NewTokenDocument, TokenDocument, TokenRequest, WorkerDocument,
+};
 
 use crate::args::{CommandLine, CompletionArgs, Page, Role, TokenVerb};
-use crate::client::Call;
+use crate::client::{Call, Document};
 use crate::context::{Context, Ended};
-use crate::failure::Ending;
+use crate::failure::{Ending, Failure};
 use crate::render::grid::{Cell, Grid, Tone};
 use crate::render::listing::Listed as _;
 use crate::render::text::printable;
 use crate::verbs::complete;
-use crate::verbs::lists::{document, list};
+use crate::verbs::config::to_document;
+use crate::verbs::lists::{document, itemised, list};
 
 pub(crate) async fn list_workers(context: &mut Context, host: Option<&str>, label: Option<&str>, page: &Page) -> Ended {
     let call = || Call::get(&["workers"]).query_if("host", host).query_if("label", label);
@@ -83,16 +86,51 @@ async fn drop_token(context: &mut Context, name: &str) -> Result<(), Ending> {
 }
 
 pub(crate) async fn doctor(context: &mut Context) -> Ended {
-    let answer = context.client.document(Call::get(&["doctor"])).await?;
+    let answer = match context.client.document(Call::get(&["doctor"])).await {
+        Ok(answer) => answer,
+        Err(failure) => match check_of(&failure.problem.code) {
+            Some(name) => return not_reached(context, name, &failure),
+            None => return Err(failure.into()),
+        },
+    };
     let doctor: DoctorDocument = answer.parse()?;
     let failed = doctor.checks.iter().filter(|check| check.state == CheckState::Failed);
     let failed: Vec<&str> = failed.map(|check| check.name.as_str()).collect();
-    document(context, &answer, &failed.join("\n"), |context| {
-        Ok(checks(&doctor, context.console.unicode).render(context.console.layout()))
-    })?;
+    show_checks(context, &answer, &failed.join("\n"), &doctor)?;
     match failed.is_empty() {
         true => Ok(ExitCode::Done),
         false => Ok(ExitCode::Failed),
+    }
+}
+
+fn show_checks(context: &mut Context, answer: &Document, failed: &str, doctor: &DoctorDocument) -> Result<(), Ending> {
+    let fields = ("checks", ["name", "state", "detail", "remedy"].as_slice());
+    itemised(context, answer, fields, failed, |context| {
+        Ok(checks(doctor, context.console.unicode).render(context.console.layout()))
+    })
+}
+
+/// That nothing can be reached is what was asked: it is told as a check, with its remedy.
+fn not_reached(context: &mut Context, name: &str, failure: &Failure) -> Ended {
+    let doctor = DoctorDocument {
+        checks: vec![Check {
+            name: name.to_owned(),
+            state: CheckState::Failed,
+            detail: failure.problem.detail.clone(),
+            remedy: failure.problem.help.clone(),
+        }],
+    };
+    show_checks(context, &to_document(&doctor)?, name, &doctor)?;
+    Ok(failure.exit)
+}
+
+/// The check that a failure to get any answer belongs to.
+fn check_of(code: &str) -> Option<&'static str> {
+    match code {
+        "HW-C010" => Some("data folder"),
+        "HW-C051" => Some("server"),
+        code if code.starts_with("HW-S") => Some("store"),
+        _ => None,
     }
 }
 

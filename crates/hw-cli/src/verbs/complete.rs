@@ -20,6 +20,18 @@ const WAIT: Duration = Duration::from_millis(700);
 /// Names that are asked for.
 const NAMES_MAX: &str = "200";
 
+/// What `job list --kind` and `--state` take, as their help says.
+const KINDS: [&str; 3] = ["register", "funnel", "drop"];
+const STATES: [&str; 7] = [
+    "queued",
+    "running",
+    "finishing",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "timed_out",
+];
+
 /// What a word may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
@@ -27,6 +39,11 @@ pub(super) enum Names {
     Jobs,
     Tokens,
     Codes,
+    Demos,
+    JobKinds,
+    JobStates,
+    /// Keys of settings, with what follows them.
+    Settings(&'static str),
 }
 
 pub(crate) async fn run(context: &mut Context, words: &[String]) -> Ended {
@@ -37,6 +54,10 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Ended {
     let is_somewhere = context.client.names_a_server() || context.local.data_dir.join("store.db").exists();
     let found = match names {
         Names::Codes => explain::codes().map(str::to_owned).collect(),
+        Names::Demos => vec!["funnel".to_owned()],
+        Names::JobKinds => KINDS.map(str::to_owned).to_vec(),
+        Names::JobStates => STATES.map(str::to_owned).to_vec(),
+        Names::Settings(end) => keys(context, end),
         _ if !is_somewhere => Vec::new(),
         names => {
             let asked = tokio::time::timeout(WAIT, ask(context, names)).await;
@@ -48,6 +69,13 @@ pub(crate) async fn run(context: &mut Context, words: &[String]) -> Ended {
         context.console.line(name)?;
     }
     Ok(ExitCode::Done)
+}
+
+/// Keys of all settings; none where the configuration has faults.
+fn keys(context: &Context, end: &str) -> Vec<String> {
+    let config = context.program.config(&context.local).map(|config| config.settings);
+    let settings = config.unwrap_or_default();
+    settings.iter().map(|setting| format!("{}{end}", setting.key)).collect()
 }
 
 async fn ask(context: &Context, names: Names) -> Result<Vec<String>, Ending> {
@@ -66,7 +94,7 @@ async fn ask(context: &Context, names: Names) -> Result<Vec<String>, Ending> {
             let found: TokenList = client.document(list("tokens")).await?.parse()?;
             found.items.into_iter().map(|token| token.name).collect()
         }
-        Names::Codes => Vec::new(),
+        Names::Codes | Names::Demos | Names::JobKinds | Names::JobStates | Names::Settings(_) => Vec::new(),
     })
 }
 
@@ -142,6 +170,11 @@ impl<'a> Place<'a> {
             (_, _, "job") | ("job", _, "id") => Some(Names::Jobs),
             ("token", "show" | "drop", "name") => Some(Names::Tokens),
             ("explain", _, "code") => Some(Names::Codes),
+            ("demo", _, "name") => Some(Names::Demos),
+            ("job", "list", "kind") => Some(Names::JobKinds),
+            ("job", "list", "state") => Some(Names::JobStates),
+            ("config", "show", "key") => Some(Names::Settings("")),
+            (_, _, "set") => Some(Names::Settings("=")),
             _ => None,
         }
     }
@@ -166,6 +199,7 @@ _headwater_names() {
     if [[ -n "$names" ]]; then
         COMPREPLY=($names)
         compopt +o default +o bashdefault 2>/dev/null
+        [[ "$names" == *= ]] && compopt -o nospace 2>/dev/null
     fi
 }
 complete -F _headwater_names -o nosort -o bashdefault -o default headwater 2>/dev/null || complete -F _headwater_names -o default headwater
@@ -185,7 +219,16 @@ _headwater_names() {
 compdef _headwater_names headwater
 "#;
 
+/// fish asks for the value of an option only where it was told of that option.
 const FISH: &str = r#"
 # Names of tables, jobs and tokens, as they are now.
-complete -c headwater -a '(headwater complete-words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+function __headwater_names
+    headwater complete-words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null
+end
+complete -c headwater -a '(__headwater_names)'
+complete -c headwater -l set -x -a '(__headwater_names)'
+for option in table kind state
+    complete -c headwater -n '__fish_seen_subcommand_from job jobs; and __fish_seen_subcommand_from list ls' -l $option -x -a '(__headwater_names)'
+end
+complete -c headwater -n '__fish_seen_subcommand_from event events' -l job -x -a '(__headwater_names)'
 "#;

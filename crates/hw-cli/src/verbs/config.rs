@@ -14,7 +14,7 @@ use crate::failure::{ClientError, Ending, Failure};
 use crate::render::diagnostic;
 use crate::render::figures::{bytes, counted};
 use crate::render::grid::{Cell, Grid};
-use crate::verbs::lists::{document, machine_document};
+use crate::verbs::lists::{document, itemised, machine_document};
 
 pub(crate) async fn run(context: &mut Context, verb: ConfigVerb) -> Ended {
     match verb {
@@ -35,14 +35,31 @@ async fn show(context: &mut Context, key: Option<&str>, origin: bool) -> Result<
         true => context.client.document(Call::get(&["config"])).await?.parse()?,
         false => context.program.config(&context.local)?,
     };
-    config
-        .settings
-        .retain(|setting| key.is_none_or(|key| setting.key.contains(key)));
+    if let Some(key) = key {
+        let near = near_key(&config.settings, key);
+        config.settings.retain(|setting| setting.key.contains(key));
+        if config.settings.is_empty() {
+            let key = key.to_owned();
+            return Err(ClientError::UnknownSetting { key, near }.into());
+        }
+    }
     let answer = to_document(&config)?;
     let keys: Vec<&str> = config.settings.iter().map(|setting| setting.key.as_str()).collect();
-    document(context, &answer, &keys.join("\n"), |context| {
+    let fields = ("settings", ["key", "value", "origin"].as_slice());
+    itemised(context, &answer, fields, &keys.join("\n"), |context| {
         Ok(settings(&config.settings, origin).render(context.console.layout()))
     })
+}
+
+/// The setting that may have been meant: `key` is a whole key, or its last part.
+fn near_key(settings: &[SettingDocument], key: &str) -> Option<String> {
+    let distance = |known: &str| {
+        let last = known.rsplit('.').next().unwrap_or(known);
+        strsim::damerau_levenshtein(known, key).min(strsim::damerau_levenshtein(last, key))
+    };
+    let near = settings.iter().map(|setting| setting.key.as_str());
+    let near = near.min_by_key(|known| distance(known))?;
+    (distance(near) <= 2).then(|| near.to_owned())
 }
 
 fn settings(settings: &[SettingDocument], origin: bool) -> Grid {
@@ -180,7 +197,8 @@ async fn restore(context: &mut Context, file: &Path) -> Result<(), Ending> {
     })
 }
 
-fn to_document(value: &impl Serialize) -> Result<Document, Ending> {
+/// A document of this side, as a server would have sent it.
+pub(super) fn to_document(value: &impl Serialize) -> Result<Document, Ending> {
     match serde_json::to_string(value) {
         Ok(text) => Ok(Document { text }),
         Err(error) => Err(ClientError::Unreadable {

@@ -1,7 +1,7 @@
 //! `headwater explain CODE`: the pages of `docs/errors`, inside of the program.
 
 use hw_api::ExitCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{ErrorPageArgs, Format};
 use crate::console::Answer;
@@ -9,6 +9,8 @@ use crate::context::{Context, Ended};
 use crate::failure::{ClientError, Ending};
 use crate::render::csv;
 use crate::render::grid::{Cell, Grid};
+use crate::render::json::pretty;
+use crate::render::listing::csv_line;
 use crate::style::Style;
 use crate::verbs::lists::machine_document;
 
@@ -54,25 +56,32 @@ fn page(context: &mut Context, code: &str) -> Result<(), Ending> {
 }
 
 fn list(context: &mut Context) -> Result<(), Ending> {
+    let item = |(code, text): &(&str, &str)| json!({ "code": code, "title": title(text) });
+    let items: Vec<Value> = PAGES.iter().map(item).collect();
     let format = context.console.plain_format(Answer::List)?;
-    if format == Format::Table && !context.console.quiet {
-        let mut grid = Grid::new(&["code", "title"]);
-        for (code, text) in PAGES {
-            grid.row(vec![Cell::new(*code), Cell::new(title(text))]);
-        }
-        return context.console.data(grid.render(context.console.layout()));
+    if context.console.quiet {
+        return PAGES.iter().try_for_each(|(code, _)| context.console.line(code));
     }
-    for (code, text) in PAGES {
-        match format {
-            _ if context.console.quiet => context.console.line(code)?,
-            Format::Csv => context.console.data(csv::line([Some(*code), Some(title(text))]))?,
-            _ => context
-                .console
-                .line(json!({ "code": code, "title": title(text) }).to_string())?,
+    match format {
+        Format::Table => {
+            let mut grid = Grid::new(&["code", "title"]);
+            for (code, text) in PAGES {
+                grid.row(vec![Cell::new(*code), Cell::new(title(text))]);
+            }
+            context.console.data(grid.render(context.console.layout()))
         }
+        Format::Csv => {
+            let head = csv::line(FIELDS.map(Some));
+            let lines = items.iter().map(|item| csv_line(item, &FIELDS));
+            context.console.data(head + &lines.collect::<String>())
+        }
+        Format::Json => context.console.line(pretty(&json!({ "items": items }).to_string())),
+        _ => items.iter().try_for_each(|item| context.console.line(item.to_string())),
     }
-    Ok(())
 }
+
+/// Members of an item of the list.
+const FIELDS: [&str; 2] = ["code", "title"];
 
 /// `F003`, `hw-f003` and `HW-F003` are the same code.
 fn full_code(code: &str) -> String {

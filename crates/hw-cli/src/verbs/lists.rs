@@ -184,3 +184,28 @@ pub(crate) fn machine_document(context: &mut Context, text: &str, format: Format
         _ => context.console.line(pretty(text)),
     }
 }
+
+/// Prints a document that is a list under the name `member`: JSON as it came, JSON lines and CSV an item each.
+pub(crate) fn itemised(
+    context: &mut Context,
+    answer: &Document,
+    (member, fields): (&str, &[&str]),
+    key: &str,
+    view: impl FnOnce(&mut Context) -> Result<String, Ending>,
+) -> Result<(), Ending> {
+    let format = context.console.plain_format(Answer::Document)?;
+    if context.console.quiet || !matches!(format, Format::Csv | Format::JsonLines) {
+        return document(context, answer, key, view);
+    }
+    let value: Value = parse(&answer.text)?;
+    let items = value.get(member).and_then(Value::as_array).into_iter().flatten();
+    let lines: String = match format {
+        Format::Csv => items.map(|item| csv_line(item, fields)).collect(),
+        _ => items.map(|item| format!("{item}\n")).collect(),
+    };
+    let head = match format {
+        Format::Csv => csv::line(fields.iter().map(|field| Some(*field))),
+        _ => String::new(),
+    };
+    context.console.data(head + &lines)
+}

@@ -26,6 +26,7 @@ fn exit_codes_have_a_page() {
     let page = Scene::new().play(&["help", "exit-codes"]);
     assert_eq!(page.code as i32, 0);
     assert!(page.output.contains("130  cancelled"), "{}", page.output);
+    assert!(page.output.trim_end().ends_with("is no failure: 0."), "{}", page.output);
     assert!(
         Scene::new()
             .play(&["exit-codes"])
@@ -245,6 +246,65 @@ fn doctor_fails_when_a_check_does() {
 }
 
 #[test]
+fn checks_and_settings_are_rows_for_programs() {
+    let checks = json!({"checks": [
+        {"name": "store", "state": "ok", "detail": "sqlite, \"12\" MB"},
+        {"name": "disk", "state": "warning", "detail": "1% free", "remedy": "make room"}
+    ]});
+    let doctor = |format: &str| {
+        let scene = Scene::new().route("GET /doctor", [Reply::json(&checks)]);
+        scene.play(&["doctor", "--format", format]).output
+    };
+    assert_eq!(
+        doctor("csv"),
+        "name,state,detail,remedy\r\nstore,ok,\"sqlite, \"\"12\"\" MB\",\r\ndisk,warning,1% free,make room\r\n"
+    );
+    assert_eq!(doctor("jsonl").lines().count(), 2);
+    let show = |format: &str| Scene::new().play(&["config", "show", "--format", format]).output;
+    assert_eq!(
+        show("csv"),
+        "key,value,origin\r\nmemory.limit,70%,default\r\nhttp.port,7080,/home/ann/headwater.toml\r\n"
+    );
+    let first = r#"{"key":"memory.limit","value":"70%","origin":"default"}"#;
+    assert_eq!(show("jsonl").lines().next(), Some(first));
+}
+
+#[test]
+fn the_doctor_tells_what_it_cannot_reach() {
+    let down = |code: &str| {
+        let mut problem = hw_api::Problem::new(503, code, "out of reach", "it does not answer");
+        problem.help = Some("start it".to_owned());
+        let scene = Scene::new().route("GET /doctor", [Reply::problem(&problem)]);
+        scene.transcript(&["doctor", "--format", "csv"])
+    };
+    expect![[r#"
+        > GET /doctor
+        name,state,detail,remedy
+        store,failed,it does not answer,start it
+        exit 6
+    "#]]
+    .assert_eq(&down("HW-S001").replace('\r', ""));
+    assert!(down("HW-C051").contains("server,failed,"));
+    assert!(down("HW-A023").contains("! error[HW-A023]"));
+}
+
+#[test]
+fn a_setting_that_is_not_there() {
+    expect![[r#"
+        ! error[HW-C065]: no setting has `memory.limt` in its name
+        ! help: did you mean `memory.limit`? `headwater config show -q` lists all settings
+        exit 4
+    "#]]
+    .assert_eq(&Scene::new().transcript(&["config", "show", "memory.limt"]));
+    expect![[r#"
+        ! error[HW-C065]: no setting has `nonsense` in its name
+        ! help: `headwater config show -q` lists all settings
+        exit 4
+    "#]]
+    .assert_eq(&Scene::new().transcript(&["config", "show", "nonsense"]));
+}
+
+#[test]
 fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let played = Scene::new().play(&["completions", shell]);
@@ -271,6 +331,11 @@ fn error_codes_are_explained_offline() {
             .output
             .starts_with("HW-C054: nobody can be asked\n")
     );
+    let csv = Scene::new().play(&["explain", "--format", "csv"]).output;
+    assert!(csv.starts_with("code,title\r\nHW-A001,"), "{csv}");
+    let json = Scene::new().play(&["explain", "--format", "json"]).output;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["items"][0]["code"], "HW-A001");
     let list = Scene::new().play(&["explain", "-q"]).output;
     assert!(list.lines().any(|code| code == "HW-C063"), "{list}");
     expect![[r#"
@@ -283,7 +348,7 @@ fn error_codes_are_explained_offline() {
 
 #[test]
 fn every_code_of_this_crate_has_a_page() {
-    for number in 50..=63 {
+    for number in 50..=65 {
         let code = format!("HW-C0{number}");
         assert_eq!(Scene::new().play(&["explain", &code]).code as i32, 0, "{code}");
     }

@@ -37,6 +37,12 @@ fn what_a_word_may_be() {
     check("token drop ", Some(Names::Tokens));
     check("token create ", None);
     check("explain HW-", Some(Names::Codes));
+    check("demo ", Some(Names::Demos));
+    check("job list --state ", Some(Names::JobStates));
+    check("jobs ls --kind f", Some(Names::JobKinds));
+    check("event list --kind ", None);
+    check("config show mem", Some(Names::Settings("")));
+    check("table list --set ", Some(Names::Settings("=")));
     check("table show --", None);
     check("ta", None);
     check("", None);
@@ -99,6 +105,33 @@ fn the_data_folder_of_the_line_counts() {
 fn codes_are_known_without_a_server() {
     let played = Scene::new().play(&["complete-words", "--", "explain", "HW-C01"]);
     assert!(played.output.starts_with("HW-C010\n"), "{}", played.output);
+}
+
+#[test]
+fn words_of_closed_lists_and_keys_of_settings() {
+    let words = |line: &[&str]| {
+        let line = [&["complete-words", "--"], line].concat();
+        let played = Scene::new().play(&line);
+        assert!(played.requests.is_empty());
+        played.output
+    };
+    assert_eq!(words(&["job", "list", "--state", "f"]), "finishing\nfailed\n");
+    assert_eq!(words(&["demo", ""]), "funnel\n");
+    assert_eq!(words(&["config", "show", "mem"]), "memory.limit\n");
+    assert_eq!(words(&["--set", "http"]), "http.port=\n");
+}
+
+#[test]
+fn the_closed_lists_are_those_of_the_help() {
+    let help = Scene::new().play(&["job", "list", "--help"]).output;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (option, begin) in [("--state", "Only in this state: "), ("--kind", "Only of this kind: ")] {
+        let list = Scene::new()
+            .play(&["complete-words", "--", "job", "list", option, ""])
+            .output;
+        let list = list.trim_end().replace('\n', ", ");
+        assert!(help.contains(&format!("{begin}{list}")), "{help}");
+    }
 }
 
 #[test]
