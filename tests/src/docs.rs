@@ -4,11 +4,13 @@
 //!   A page that names the server's address gets a server of its own.
 //! - JSON of the page on funnel queries is valid (```` ```json ````, or ```` ```json visits ```` over the other table), is
 //!   refused with a code (```` ```json HW-F001 ````), or is the answer to the query above it (```` ```json answer ````).
+//! - `docs/reference/api.md` has exactly the routes of the OpenAPI document, their parameters and the members of their bodies.
 //! - `docs/reference/cli.md` has exactly the verbs and long options that `--help` tells.
 
 mod commands;
 mod links;
 mod queries;
+mod routes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
