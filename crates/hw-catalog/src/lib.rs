@@ -21,4 +21,4 @@ pub use column::{Bound, ColumnSummary, ColumnType, Scalar};
 pub use finding::Finding;
 pub use name::{DEFAULT_SCHEMA, InvalidTableName, TableName};
 pub use proposal::closest;
-pub use table::{Dataset, Groups, Part, Table, TableKind, TableVersion, UnsupportedColumn};
+pub use table::{Dataset, Groups, KeptFile, Part, Repartition, Table, TableKind, TableVersion, UnsupportedColumn};

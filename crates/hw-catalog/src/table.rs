@@ -95,6 +95,33 @@ pub struct Table {
     pub origin: Option<String>,
     /// A remark for people.
     pub comment: Option<String>,
+    /// For a table whose rows are those of another one, brought together by group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repartition: Option<Box<Repartition>>,
+}
+
+/// Of which table a table was made by bringing the rows of each group together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repartition {
+    /// The table whose rows these are.
+    pub source: TableName,
+    /// Its version when it was last read.
+    pub version: TableVersion,
+    /// Number of places that groups are distributed over; one without a group has no part.
+    pub buckets: u32,
+    /// The file that tells which parts were taken in, and where they went.
+    pub manifest: KeptFile,
+}
+
+/// A file of the deployment's own file root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFile {
+    /// Path below the root.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Checksum of the content, as text.
+    pub checksum: String,
 }
 
 /// A column that funnels cannot use.

@@ -198,7 +198,7 @@ pub enum CatalogChange {
         /// Its parts, in the order of their paths.
         parts: Vec<Part>,
     },
-    /// The table is gone. Its files stay.
+    /// The table is gone. The files of a dataset stay; those that are ours are swept once nobody reads them.
     Drop {
         /// Which table.
         name: TableName,

@@ -188,6 +188,7 @@ fn stored(name: &str, location: String, parts: Vec<Part>, batch: &RecordBatch) -
         registered_at: 0,
         origin: None,
         comment: None,
+        repartition: None,
     };
     StoredTable {
         table: Arc::new(table),

@@ -239,6 +239,7 @@ macro_rules! conformance {
                     old_events_go_and_numbers_go_on,
                     one_call_removes_a_bounded_number,
                     parts_stay_as_long_as_a_job_reads_their_version,
+                    files_of_versions_that_are_gone_are_released,
                 }
             }
         }

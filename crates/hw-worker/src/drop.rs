@@ -1,4 +1,4 @@
-//! Taking a table out of the catalog. Its files stay where they are.
+//! Taking a table out of the catalog. Registered files stay where they are; parts of our own are swept later.
 
 use hw_catalog::{Finding, TableName};
 use hw_job::{

@@ -266,5 +266,6 @@ fn table(name: TableName) -> Table {
         registered_at: 1_700_000_000_000_000,
         origin: None,
         comment: None,
+        repartition: None,
     }
 }

@@ -38,6 +38,16 @@ pub(crate) enum PlannedChange {
     Drop(TableName),
 }
 
+impl PlannedChange {
+    /// The name that the change is about.
+    pub(crate) fn name(&self) -> &TableName {
+        match self {
+            Self::Put { table, .. } => &table.name,
+            Self::Drop(name) => name,
+        }
+    }
+}
+
 /// The names that the changes are about.
 pub(crate) fn names_of(changes: &[CatalogChange]) -> Vec<&TableName> {
     changes

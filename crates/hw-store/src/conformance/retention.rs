@@ -199,3 +199,62 @@ pub(crate) async fn parts_stay_as_long_as_a_job_reads_their_version(s: &Setting)
     put(s, 11).await;
     assert_eq!(kept_versions(s).await, [4]);
 }
+
+/// Tables of our own have files of ours as their parts.
+async fn put_own(s: &Setting, number: u64, files: &[&str], manifest: Option<&str>) {
+    let mut own = table(&table_name("t"));
+    own.repartition = manifest.map(|path| {
+        Box::new(hw_catalog::Repartition {
+            source: table_name("source"),
+            version: TableVersion(1),
+            buckets: 4,
+            manifest: hw_catalog::KeptFile {
+                path: path.to_owned(),
+                bytes: 1,
+                checksum: "0000000000000000".to_owned(),
+            },
+        })
+    });
+    let change = CatalogChange::Put {
+        table: Box::new(own),
+        parts: files.iter().map(|file| part(file, number)).collect(),
+    };
+    let paths: Vec<String> = files.iter().chain(&manifest).map(|file| (*file).to_owned()).collect();
+    s.store.announce_files("tables/main.t", &paths).await.unwrap();
+    s.submit_tasks(number, 0).await;
+    let end = crate::EndJob {
+        changes: vec![change],
+        files: paths,
+        ..ending(number, result())
+    };
+    s.store.end_job(end).await.unwrap();
+}
+
+async fn released(s: &Setting) -> String {
+    let mut files = s.store.unreferenced_files(0, 100).await.unwrap();
+    files.sort();
+    files.join(" ")
+}
+
+pub(crate) async fn files_of_versions_that_are_gone_are_released(s: &Setting) {
+    put_own(s, 1, &["a", "b"], Some("m1")).await;
+    let reader = NewJob {
+        reads: vec![(table_name("t"), TableVersion(1))],
+        ..new_job(9, Vec::new())
+    };
+    s.submit(reader).await;
+    put_own(s, 2, &["b", "c"], Some("m2")).await;
+    assert_eq!(released(s).await, "m1");
+    prune(s, keeping()).await;
+    assert_eq!(released(s).await, "m1", "a job reads the first version");
+    s.store.end_job(ending(9, result())).await.unwrap();
+    prune(s, keeping()).await;
+    assert_eq!(released(s).await, "a m1", "`b` is a part of the second version");
+    let drop = CatalogChange::Drop {
+        name: table_name("t"),
+        version: TableVersion(2),
+    };
+    super::catalog::change(s, 10, vec![drop]).await;
+    prune(s, keeping()).await;
+    assert_eq!(released(s).await, "a b c m1 m2");
+}

@@ -168,14 +168,24 @@ impl State {
         })
     }
 
+    /// Releases the manifest of the table as it is: the next version has another one, if any.
+    fn release_manifest(&mut self, name: &TableName, now: Now) {
+        let table = self.tables.get(name).and_then(|entry| entry.table.as_ref());
+        if let Some(made_of) = table.and_then(|table| table.repartition.as_ref()) {
+            let path = made_of.manifest.path.clone();
+            self.release_files(&[path], now);
+        }
+    }
+
     pub(super) fn change_catalog(
         &mut self,
         job: JobId,
         changes: &[CatalogChange],
         planned: Vec<PlannedChange>,
-        journal: &mut Journal,
+        (journal, now): (&mut Journal, Now),
     ) {
         for change in planned {
+            self.release_manifest(change.name(), now);
             match change {
                 PlannedChange::Put { place, table, created } => {
                     let parts = changes.get(place).map(sorted_parts).unwrap_or_default();

@@ -149,7 +149,7 @@ impl JobStore for MemoryStore {
             if let Some(path) = state.swept_file(&end.files) {
                 return Err(StoreError::FileSwept(path.clone()).into());
             }
-            state.change_catalog(end.job, &end.changes, planned, journal);
+            state.change_catalog(end.job, &end.changes, planned, (journal, now));
             state.confirm_files(&end.files, now);
             state.withdraw_tasks(end.job, now);
             journal.job_ended(end.job, &kind, end.ending.state());

@@ -19,7 +19,7 @@ impl State {
         self.prune_results(limits.results, now)
             + self.prune_jobs(limits.jobs, now)
             + self.prune_events(limits.events, now)
-            + self.prune_versions()
+            + self.prune_versions(now)
     }
 
     fn prune_results(&mut self, keep: Duration, now: Now) -> u64 {
@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Parts of versions that are neither current nor read by an unsettled job.
-    fn prune_versions(&mut self) -> u64 {
+    fn prune_versions(&mut self, now: Now) -> u64 {
         let open = self.jobs.values().filter(|job| !job.record.state.is_settled());
         let pinned: BTreeSet<&(TableName, TableVersion)> = open.flat_map(|job| &job.record.reads).collect();
         let current = |name: &TableName| self.tables.get(name).and_then(|entry| entry.table.as_ref());
@@ -81,9 +81,15 @@ impl State {
             superseded && !pinned.contains(key)
         });
         let old: Vec<_> = old.take(PRUNED_VERSIONS_MAX).cloned().collect();
+        let mut files = Vec::new();
         for key in &old {
-            self.parts.remove(key);
+            let parts = self.parts.remove(key).unwrap_or_default();
+            files.extend(parts.into_iter().map(|part| part.path));
         }
+        // Parts of datasets are not known as files of ours, and stay as they are.
+        let mentioned: BTreeSet<&String> = self.parts.values().flatten().map(|part| &part.path).collect();
+        files.retain(|path| !mentioned.contains(path));
+        self.release_files(&files, now);
         u64::try_from(old.len()).unwrap_or(u64::MAX)
     }
 

@@ -8,6 +8,7 @@ use hw_job::{CatalogChange, JobId};
 use sqlx::sqlite::SqliteRow;
 
 use super::document::{read_document, write_document};
+use super::files::release_files;
 use super::row::Reader;
 use super::writer::{Batch, Change, sql};
 use super::{SqliteStore, stored, to_json};
@@ -117,6 +118,7 @@ pub(super) async fn change_catalog(
     parts: &PartTexts,
 ) -> Result<(), StoreError> {
     for change in planned {
+        release_manifest(batch, change.name()).await?;
         match change {
             PlannedChange::Put { place, table, created } => {
                 let parts = parts.0.get(place).cloned().unwrap_or_default();
@@ -133,6 +135,20 @@ pub(super) async fn change_catalog(
         }
     }
     Ok(())
+}
+
+/// Releases the manifest of the table as it is: the next version has another one, if any.
+async fn release_manifest(batch: &mut Batch<'_>, name: &TableName) -> Result<(), StoreError> {
+    let look = "SELECT schema, name, document FROM catalog_table
+                WHERE schema = ?1 AND name = ?2 AND document IS NOT NULL";
+    let look = sql(look).bind(name.schema().to_owned()).bind(name.name().to_owned());
+    let Some(row) = batch.row(look).await? else {
+        return Ok(());
+    };
+    match read_table(&row)?.repartition {
+        Some(made_of) => release_files(batch, &[made_of.manifest.path]).await,
+        None => Ok(()),
+    }
 }
 
 async fn put_table(batch: &mut Batch<'_>, table: &Table, parts: String) -> Result<(), StoreError> {

@@ -122,9 +122,38 @@ async fn prune_versions(batch: &mut Batch<'_>) -> Result<u64, StoreError> {
     if gone.is_empty() {
         return Ok(0);
     }
+    let gone = to_json(&gone)?;
+    let files = own_files(batch, &gone).await?;
     let drop = "DELETE FROM table_parts
                 WHERE (schema, name, version) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))";
-    batch.write(sql(drop).bind(to_json(&gone)?)).await
+    let count = batch.write(sql(drop).bind(gone)).await?;
+    release_unmentioned(batch, files).await?;
+    Ok(count)
+}
+
+/// The parts of these versions that are files of ours; those of datasets are not.
+async fn own_files(batch: &mut Batch<'_>, versions: &str) -> Result<Vec<String>, StoreError> {
+    let own = "SELECT DISTINCT f.path AS path FROM table_parts p, json_each(p.document, '$.value') e
+               JOIN file f ON f.path = e.value ->> 'path'
+               WHERE (p.schema, p.name, p.version) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))
+                 AND f.state = 'confirmed'";
+    let rows = batch.rows(sql(own).bind(versions.to_owned())).await?;
+    rows.iter()
+        .map(|row| Reader::new(row, "the files").text("path"))
+        .collect()
+}
+
+/// Releases those of the files that no version of any table has among its parts.
+async fn release_unmentioned(batch: &mut Batch<'_>, files: Vec<String>) -> Result<(), StoreError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let unmentioned = "SELECT value AS path FROM json_each(?1) WHERE value NOT IN
+                       (SELECT e.value ->> 'path' FROM table_parts p, json_each(p.document, '$.value') e)";
+    let rows = batch.rows(sql(unmentioned).bind(to_json(&files)?)).await?;
+    let paths = rows.iter().map(|row| Reader::new(row, "the files").text("path"));
+    let paths: Vec<String> = paths.collect::<Result<_, _>>()?;
+    release_files(batch, &paths).await
 }
 
 /// Whether an unsettled job reads this version.

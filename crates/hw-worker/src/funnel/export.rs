@@ -315,6 +315,7 @@ impl super::FunnelRunner {
             registered_at: self.now(),
             origin: Some(job.to_string()),
             comment: None,
+            repartition: None,
             schema: schema.as_ref().clone(),
         }
     }

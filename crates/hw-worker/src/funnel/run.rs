@@ -227,6 +227,7 @@ fn found_table(
         registered_at: 0,
         origin: None,
         comment: None,
+        repartition: None,
         schema,
     })
 }

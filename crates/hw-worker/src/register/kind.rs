@@ -379,6 +379,7 @@ fn table(job: &JobView<'_>, params: RegisterParams, discovered: &Discovered, com
         registered_at: discovered.at,
         origin: Some(job.id.to_string()),
         comment: None,
+        repartition: None,
     }
 }
 

@@ -72,6 +72,7 @@ fn table() -> Table {
         registered_at: 1_700_000_000_000_007,
         origin: None,
         comment: None,
+        repartition: None,
     }
 }
 
