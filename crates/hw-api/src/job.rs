@@ -65,6 +65,50 @@ pub struct RegisterRequest {
     pub validate_uniques: Option<bool>,
 }
 
+/// Body of `POST /tables/{name}/repartition`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepartitionRequest {
+    /// Name of the new table; that of the source, `_by_` and the group column if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Column that tells groups apart, where the table does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Column that orders the rows of a group, where the table does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Number of parts that groups are distributed over; by the size if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<u32>,
+    /// Rows of a row group of a part; 262144 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_group_rows: Option<u32>,
+}
+
+/// Body of `POST /tables/{name}/export`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExportRequest {
+    /// File (`.parquet`, `.csv`, `.jsonl`), folder or URL.
+    pub to: String,
+    /// `parquet`, `csv` or `jsonl`, where the file's name does not say; `parquet` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Columns in this order; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// Condition in SQL; only rows that meet it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Rows of each file of a folder; 1000000 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_per_file: Option<u32>,
+    /// Whether files that are there may be replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwrite: Option<bool>,
+}
+
 /// Body of `POST /funnels/run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FunnelRequest {

@@ -13,8 +13,9 @@ mod tests;
 mod time;
 
 pub use job::{
-    AttemptDocument, CancelRequest, EventDocument, FunnelRequest, JobDocument, JobLine, JobList, JobRequest,
-    ProgressDocument, RegisterRequest, TableRead, TaskDocument, TaskExplanation, TaskList, ValidateRequest,
+    AttemptDocument, CancelRequest, EventDocument, ExportRequest, FunnelRequest, JobDocument, JobLine, JobList,
+    JobRequest, ProgressDocument, RegisterRequest, RepartitionRequest, TableRead, TaskDocument, TaskExplanation,
+    TaskList, ValidateRequest,
 };
 pub use problem::{ExitCode, Problem, ProblemError};
 pub use query::{ExplainDocument, ExplainRequest, RowFormat, SqlRequest};

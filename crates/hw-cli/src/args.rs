@@ -25,7 +25,7 @@ pub(crate) use funnel::{FunnelVerb, QueryArgs, RunArgs, Step, ValidateArgs};
 pub(crate) use job::{JobListArgs, JobVerb};
 pub(crate) use place::{is_url, names_a_file};
 pub(crate) use sql::SqlArgs;
-pub(crate) use table::{JobArgs, Page, RegisterArgs, TableVerb};
+pub(crate) use table::{ExportArgs, JobArgs, Page, RegisterArgs, RepartitionArgs, TableVerb};
 pub(crate) use task::{TaskReference, TaskVerb};
 
 /// The whole command line.

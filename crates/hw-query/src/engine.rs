@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::common::DataFusionError;
 use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
 use datafusion::execution::cache::default_cache::DefaultCache;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{
+    FairSpillPool, MemoryConsumer, MemoryPool, MemoryReservation, TrackConsumersPool,
+};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
@@ -25,7 +27,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::bounded::bounded;
-use crate::error::QueryError;
+use crate::error::{QueryError, from_execution};
 use crate::funnel::FunnelQueryPlanner;
 use crate::session::{Session, SessionInput};
 use crate::spill::SpillFolder;
@@ -77,6 +79,12 @@ pub struct MemoryUse {
     pub spilled: u64,
     /// Bytes that may be spilled.
     pub spill_limit: u64,
+}
+
+/// Memory set aside in the engine's pool for work outside of it; given back when it is dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    _held: MemoryReservation,
 }
 
 /// The two limits that errors name.
@@ -165,12 +173,24 @@ impl Engine {
         }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.limits
+    /// Sets memory aside for work that is done outside of the engine. `what` names it in errors.
+    ///
+    /// # Errors
+    /// [`QueryError::Memory`] if the pool has not so much left.
+    pub fn reserve(&self, what: &str, bytes: u64) -> Result<Reservation, QueryError> {
+        let held = MemoryConsumer::new(what).register(&self.0.runtime.memory_pool);
+        held.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX))
+            .map_err(|error| from_execution(error, self.limits()))?;
+        Ok(Reservation { _held: held })
     }
 
-    pub(crate) fn threads(&self) -> usize {
+    /// Worker threads, and streams of a [`RegroupRun`](crate::RegroupRun).
+    pub fn threads(&self) -> usize {
         self.0.threads
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     pub(crate) fn stores(&self) -> &FileStores {

@@ -19,6 +19,7 @@ mod files;
 mod functions;
 mod funnel;
 mod params;
+mod regroup;
 mod rows;
 mod run;
 mod scan;
@@ -33,7 +34,7 @@ mod testing;
 mod yielding;
 
 pub use counters::Summary;
-pub use engine::{Engine, EngineConfig, MemoryUse};
+pub use engine::{Engine, EngineConfig, MemoryUse, Reservation};
 pub use error::{
     ERROR_CODES, Fault, PartFault, PartWrong, Place, QueryError, StatementFault, StatementFaultKind, caret,
 };
@@ -42,6 +43,7 @@ pub use funnel::{
     FunnelCodec, FunnelExec, FunnelInput, FunnelPartial, FunnelRelation, FunnelRun, FunnelScan, dataset_of,
     dataset_of_schema,
 };
+pub use regroup::{BucketStream, Regroup, RegroupInput, RegroupRun, can_group, plain_schema};
 pub use rows::{
     DuplicateColumn, EncodedRows, ErrorDocument, LineEnd, RowFormat, RowStream, Rows, SummaryHandle, encode,
 };

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::explain::Explained;
 use crate::funnel::{self, FunnelInput, FunnelPartial, FunnelRun, FunnelWork};
+use crate::regroup::{Regroup, RegroupWork};
 use crate::rows::Rows;
 use crate::run::{self, AbortOnDrop, Canceller};
 use crate::yielding::CancelFlag;
@@ -88,7 +89,7 @@ impl Session {
     }
 
     /// Does work on the engine's threads. Dropping the future cancels it.
-    async fn apart<T: Send + 'static>(
+    pub(crate) async fn apart<T: Send + 'static>(
         &self,
         cancelled: CancelFlag,
         work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
@@ -131,6 +132,17 @@ impl Session {
     #[cfg(test)]
     pub(crate) fn funnel_work_for_tests(&self, scan: FunnelInput) -> FunnelWork {
         self.funnel_work(scan)
+    }
+
+    pub(crate) fn regroup_work(&self, regroup: Regroup) -> RegroupWork {
+        RegroupWork {
+            engine: self.engine.clone(),
+            input: self.input.clone(),
+            config: current(&self.options),
+            regroup,
+            counters: Arc::default(),
+            cancelled: CancelFlag::default(),
+        }
     }
 
     fn funnel_work(&self, scan: FunnelInput) -> FunnelWork {

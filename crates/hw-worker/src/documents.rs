@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use hw_files::{Files, Owner, Published};
+use hw_catalog::Part;
+use hw_files::{FileError, Files, Owner, Published};
 use hw_job::{ErrorClass, Failure, JobId, StoredDocument};
+use object_store::ObjectStoreExt as _;
 use serde_json::Value;
 
 /// Media type of a document that is kept in a file.
@@ -81,7 +83,24 @@ pub(crate) fn stored(published: Published, media_type: &str) -> StoredDocument {
     }
 }
 
-fn unwritten(error: hw_files::FileError) -> Failure {
+/// A Parquet file of ours as the part of a table whose location is the file root.
+///
+/// # Errors
+/// A failure if the file is not there.
+pub(crate) async fn part_of(files: &Files, file: &Published, rows: u64) -> Result<Part, Failure> {
+    let found = files.found(file).map_err(|error| crate::file_failure(&error))?;
+    let stored = files.root().store.head(&found.object).await.map_err(|error| {
+        let shown = files.root().shown(&found);
+        crate::file_failure(&FileError::of_store(shown, &error))
+    })?;
+    Ok(Part {
+        etag: stored.e_tag,
+        modified_at: stored.last_modified.timestamp_micros(),
+        ..found.to_part(Some(rows))
+    })
+}
+
+fn unwritten(error: FileError) -> Failure {
     Failure::new(
         ErrorClass::External,
         "HW-J016",

@@ -6,19 +6,26 @@
 
 mod documents;
 mod drop;
+mod encoder;
+mod export;
 mod funnel;
+mod parameters;
 mod register;
+mod repartition;
 mod runner;
 mod tabular;
+mod upload;
 mod views;
 mod worker;
 
 pub use documents::FileDocuments;
 pub use drop::DropKind;
+pub use export::{ExportKind, ExportRunner};
 pub use funnel::{FunnelKind, FunnelRunner, validate_funnel};
 pub use register::{
     RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, full_schema, info, parts_info, short_schema,
 };
+pub use repartition::{RepartitionKind, RepartitionRunner};
 pub use runner::{Meter, Outcome, TaskRunner};
 pub use views::{StoreLedger, StoreTables};
 pub use worker::{Worker, WorkerOptions};

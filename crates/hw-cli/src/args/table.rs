@@ -45,6 +45,8 @@ pub(crate) enum TableVerb {
         #[arg(long)]
         force: bool,
     },
+    Repartition(RepartitionArgs),
+    Export(ExportArgs),
     /// List the jobs that read or made a table
     #[command(after_long_help = "Examples:\n  headwater table runs flights\n  headwater table runs --limit 200")]
     Runs {
@@ -92,6 +94,92 @@ pub(crate) struct RegisterArgs {
     pub(crate) skip_uniques: bool,
     #[command(flatten)]
     pub(crate) job: JobArgs,
+}
+
+/// Make a table in which each group stands in one part
+///
+/// Reads the rows of a table, brings those of each group together, sorts them by group and time, and writes them as parts of
+/// the new table; funnels over it are faster than over groups that straddle parts. Run again, it takes in the parts that
+/// were added to the source since; when parts of the source are gone or changed, it makes the table anew.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    headwater table repartition events\n  \
+    headwater table repartition daily --to by_device --group device --time ts --parts 64")]
+pub(crate) struct RepartitionArgs {
+    /// Name of the table whose rows are read
+    pub(crate) name: String,
+    /// Name of the new table [default: NAME_by_GROUP]
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) to: Option<String>,
+    /// Column that tells groups apart, where the table does not say
+    #[arg(short, long, value_name = "COLUMN")]
+    pub(crate) group: Option<String>,
+    /// Column that orders the rows of a group, where the table does not say
+    #[arg(short, long, value_name = "COLUMN")]
+    pub(crate) time: Option<String>,
+    /// Distribute the groups over so many parts [default: by size]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) parts: Option<u32>,
+    /// Rows of a row group [default: 262144]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) row_group_rows: Option<u32>,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+}
+
+/// Write the rows of a table to files
+///
+/// A place that ends in .parquet, .csv or .jsonl is one file; any other is a folder, which gets as many files as the rows
+/// need. A file appears whole or not at all. What is there already is not replaced without --overwrite; in a folder that
+/// replaces what earlier exports of the table left.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    headwater table export events events.csv --columns user,ts --filter \"event = 'buy'\"\n  \
+    headwater table export events s3://shop/copy/ --as parquet --rows-per-file 5000000")]
+pub(crate) struct ExportArgs {
+    /// Name of the table
+    pub(crate) name: String,
+    /// File, folder or URL
+    #[arg(value_name = "FILE|FOLDER|URL")]
+    pub(crate) to: String,
+    /// Form of the files of a folder [default: parquet]
+    #[arg(long = "as", value_name = "FORM")]
+    pub(crate) form: Option<FileForm>,
+    /// Only these columns, in this order, separated by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Only rows that meet this condition in SQL
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) filter: Option<String>,
+    /// Rows of each file of a folder [default: 1000000]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rows_per_file: Option<u32>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+}
+
+/// What rows are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileForm {
+    /// Parquet
+    Parquet,
+    /// RFC 4180 with a header line
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+impl FileForm {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+        }
+    }
 }
 
 /// Options of verbs that run a job.

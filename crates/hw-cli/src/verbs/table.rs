@@ -1,10 +1,13 @@
 //! `headwater table`.
 
-use hw_api::{ColumnDocument, ExitCode, JobDocument, PartDocument, RegisterRequest, TableDocument};
+use hw_api::{
+    ColumnDocument, ExitCode, ExportRequest, JobDocument, PartDocument, RegisterRequest, RepartitionRequest,
+    TableDocument,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::args::{Format, JobArgs, Page, RegisterArgs, TableVerb};
+use crate::args::{ExportArgs, Format, JobArgs, Page, RegisterArgs, RepartitionArgs, TableVerb};
 use crate::client::{Call, parse};
 use crate::console::Answer;
 use crate::context::{Context, Ended, quoted};
@@ -19,6 +22,8 @@ use crate::verbs::running::{Outcome, run_job};
 pub(crate) async fn run(context: &mut Context, verb: TableVerb) -> Ended {
     match verb {
         TableVerb::Register(args) => register(context, &args).await,
+        TableVerb::Repartition(args) => repartition(context, &args).await,
+        TableVerb::Export(args) => export(context, &args).await,
         TableVerb::Drop { name, force } => drop_table(context, &name, force).await,
         verb => {
             let interrupts = context.interrupts.clone();
@@ -41,6 +46,8 @@ async fn look(context: &mut Context, verb: TableVerb) -> Ended {
             list::<JobDocument>(context, call, page.range()).await?;
         }
         TableVerb::Register(args) => return register(context, &args).await,
+        TableVerb::Repartition(args) => return repartition(context, &args).await,
+        TableVerb::Export(args) => return export(context, &args).await,
         TableVerb::Drop { name, force } => return drop_table(context, &name, force).await,
     }
     Ok(ExitCode::Done)
@@ -83,6 +90,113 @@ async fn register(context: &mut Context, args: &RegisterArgs) -> Ended {
             match format {
                 _ if context.console.quiet => context.console.line(&args.name)?,
                 Format::Table => tell_registered(context, args).await?,
+                format => machine_document(context, &settled.result, format)?,
+            }
+            Ok(settled.exit)
+        }
+    }
+}
+
+/// What is shown of a repartitioning's result.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RepartitionResult {
+    table: String,
+    mode: String,
+    rows: u64,
+    bytes: u64,
+    parts: u64,
+    parts_written: u64,
+    source_parts_taken: u64,
+    source_rows_taken: u64,
+}
+
+async fn repartition(context: &mut Context, args: &RepartitionArgs) -> Ended {
+    let format = context.console.plain_format(Answer::Document)?;
+    let request = RepartitionRequest {
+        to: args.to.clone(),
+        group: args.group.clone(),
+        time: args.time.clone(),
+        parts: args.parts,
+        row_group_rows: args.row_group_rows,
+    };
+    let call = Call::post(&["tables", &args.name, "repartition"]).json(&request)?;
+    let title = format!("repartitioning {}", args.name);
+    match run_job(context, call, &args.job, &title).await? {
+        Outcome::Detached { id, text } => detached(context, &id, &text),
+        Outcome::Settled(settled) => {
+            let result: RepartitionResult = parse(&settled.result)?;
+            match format {
+                _ if context.console.quiet => context.console.line(&result.table)?,
+                Format::Table => tell_repartitioned(context, &result)?,
+                format => machine_document(context, &settled.result, format)?,
+            }
+            Ok(settled.exit)
+        }
+    }
+}
+
+fn tell_repartitioned(context: &mut Context, result: &RepartitionResult) -> Result<(), Ending> {
+    let name = printable(&result.table);
+    let extent = format!(
+        "{} in {}, {}",
+        counted(result.rows, "row"),
+        counted(result.parts, "part"),
+        bytes(result.bytes)
+    );
+    let line = match result.mode.as_str() {
+        "unchanged" => format!("table `{name}` holds all rows already: {extent}"),
+        "incremental" => format!(
+            "table `{name}` took in {} of {}: {extent}, {} written",
+            counted(result.source_rows_taken, "row"),
+            counted(result.source_parts_taken, "new part"),
+            counted(result.parts_written, "part"),
+        ),
+        _ => format!("made table `{name}`: {extent}"),
+    };
+    context.console.line(line)?;
+    let options = &context.follow_up_options;
+    context.console.note(format!(
+        "try: headwater{options} funnel run {} --empty",
+        quoted(&result.table)
+    ));
+    Ok(())
+}
+
+/// What is shown of an export's result.
+#[derive(Deserialize)]
+struct ExportResult {
+    to: String,
+    files: Vec<String>,
+    rows: u64,
+    bytes: u64,
+}
+
+async fn export(context: &mut Context, args: &ExportArgs) -> Ended {
+    let format = context.console.plain_format(Answer::Document)?;
+    let request = ExportRequest {
+        to: context.absolute(&args.to),
+        format: args.form.map(|form| form.name().to_owned()),
+        columns: (!args.columns.is_empty()).then(|| args.columns.clone()),
+        filter: args.filter.clone(),
+        rows_per_file: args.rows_per_file,
+        overwrite: args.overwrite.then_some(true),
+    };
+    let call = Call::post(&["tables", &args.name, "export"]).json(&request)?;
+    let title = format!("exporting {}", args.name);
+    match run_job(context, call, &args.job, &title).await? {
+        Outcome::Detached { id, text } => detached(context, &id, &text),
+        Outcome::Settled(settled) => {
+            let result: ExportResult = parse(&settled.result)?;
+            match format {
+                _ if context.console.quiet => context.console.line(printable(&result.to))?,
+                Format::Table => context.console.line(format!(
+                    "wrote {} to `{}`: {}, {}",
+                    counted(result.rows, "row"),
+                    printable(&result.to),
+                    counted(result.files.len() as u64, "file"),
+                    bytes(result.bytes)
+                ))?,
                 format => machine_document(context, &settled.result, format)?,
             }
             Ok(settled.exit)

@@ -9,8 +9,9 @@ use hw_job::{JobKind, RetryPolicy, SessionId};
 use hw_query::{Engine, EngineConfig};
 use hw_store::{NewSession, SqliteOptions, SqliteStore, Store, SystemClock};
 use hw_worker::{
-    DropKind, FileDocuments, FunnelKind, FunnelRunner, RegisterKind, RegisterOptions, RegisterRunner, SampleLimits,
-    StoreLedger, StoreTables, TaskRunner, Worker, WorkerOptions,
+    DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, RegisterKind, RegisterOptions,
+    RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger, StoreTables, TaskRunner, Worker,
+    WorkerOptions,
 };
 
 use super::documents::KeptDocuments;
@@ -136,6 +137,8 @@ fn kinds(config: &Config) -> Vec<Arc<dyn JobKind>> {
         Arc::new(FunnelKind {
             default_top: u64::from(config.funnel.top_count),
         }),
+        Arc::new(RepartitionKind),
+        Arc::new(ExportKind),
         Arc::new(DropKind {
             guard_seconds: config.tables.unregister_guard.0.as_secs(),
         }),
@@ -210,10 +213,21 @@ fn runners(common: &Common, access: Access) -> Vec<Arc<dyn TaskRunner>> {
         }),
         Arc::new(FunnelRunner {
             engine: common.engine.clone(),
-            tables: Arc::new(StoreTables(store)),
+            tables: Arc::new(StoreTables(store.clone())),
             stores: common.stores.clone(),
             documents: documents(common),
+            access: access.clone(),
+            clock: Arc::new(SystemClock),
+        }),
+        Arc::new(ExportRunner {
+            engine: common.engine.clone(),
+            stores: common.stores.clone(),
             access,
+        }),
+        Arc::new(RepartitionRunner {
+            engine: common.engine.clone(),
+            tables: Arc::new(StoreTables(store)),
+            documents: documents(common),
             clock: Arc::new(SystemClock),
         }),
     ]

@@ -25,11 +25,17 @@ pub(super) fn check_funnel(params: &Value, caller: &Caller) -> Result<(), Fault>
     check(params.get("export").and_then(|export| export.get("file")), caller)
 }
 
+/// Checks the file or folder that an export writes.
+pub(super) fn check_export(params: &Value, caller: &Caller) -> Result<(), Fault> {
+    check(params.get("to"), caller)
+}
+
 /// Checks what a job of any kind names.
 pub(super) fn check_job(kind: &str, params: &Value, caller: &Caller) -> Result<(), Fault> {
     match kind {
         "register" => check_register(params, caller),
         "funnel" => check_funnel(params, caller),
+        "export" => check_export(params, caller),
         _ => Ok(()),
     }
 }

@@ -1,10 +1,12 @@
-//! Tables: list, show, parts; register and drop, which are jobs.
+//! Tables: list, show, parts; register, repartition, export and drop, which are jobs.
 
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use http::HeaderMap;
-use hw_api::{JobDocument, JobLine, PartList, RegisterRequest, TableDocument, TableList};
+use hw_api::{
+    ExportRequest, JobDocument, JobLine, PartList, RegisterRequest, RepartitionRequest, TableDocument, TableList,
+};
 use hw_catalog::{Table, TableKind, TableName};
 use hw_controller::Submit;
 use hw_store::Role;
@@ -12,13 +14,13 @@ use hw_worker::{full_schema, short_schema};
 use serde_json::{Value, json};
 
 use super::paging::{Page, newest_first, page_of};
-use super::places::check_register;
+use super::places::{check_export, check_register};
 use super::submit::{JobOptions, WithJobOptions as _, submit};
 use super::{Answer, Route, document, json as json_form, json_lines};
 use crate::auth::Caller;
 use crate::documents::{part_document, table_document};
 use crate::problem::{ApiError, Fault};
-use crate::request::{AnyJson, QueryPairs, Segments};
+use crate::request::{AnyJson, JsonBody, MaybeBody, QueryPairs, Segments};
 use crate::state::{Shared, State as Server};
 
 const KINDS: [TableKind; 6] = [
@@ -31,6 +33,21 @@ const KINDS: [TableKind; 6] = [
 ];
 
 pub(super) fn routes() -> Vec<Route> {
+    let changes = changes().into_iter().map(|route| {
+        route
+            .job_options()
+            .answers(
+                200,
+                "The job, settled; or its progress and the job as lines.",
+                vec![json_form::<JobDocument>(), json_lines::<JobLine>()],
+            )
+            .answers(202, "The job, not settled yet.", vec![json_form::<JobDocument>()])
+    });
+    looks().into_iter().chain(changes).collect()
+}
+
+/// What tells of tables.
+fn looks() -> Vec<Route> {
     vec![
         Route::get("/api/v1/tables", "list_tables", get(list))
             .about("Tables without their columns, the newest version first.")
@@ -38,17 +55,6 @@ pub(super) fn routes() -> Vec<Route> {
             .query("kind", "string", "Only these kinds; several are separated by commas.")
             .paged()
             .answers(200, "A page of tables.", vec![json_form::<TableList>()]),
-        Route::post("/api/v1/tables", "register_table", post(register))
-            .about("Registers a folder of Parquet files: a job of kind `register`.")
-            .role(Role::Admin)
-            .job_options()
-            .body(json_form::<RegisterRequest>())
-            .answers(
-                200,
-                "The job, settled; or its progress and the job as lines.",
-                vec![json_form::<JobDocument>(), json_lines::<JobLine>()],
-            )
-            .answers(202, "The job, not settled yet.", vec![json_form::<JobDocument>()]),
         Route::get("/api/v1/tables/{name}", "show_table", get(show))
             .about("A table with its columns.")
             .role(Role::Read)
@@ -64,17 +70,34 @@ pub(super) fn routes() -> Vec<Route> {
             .role(Role::Read)
             .paged()
             .answers(200, "A page of parts.", vec![json_form::<PartList>()]),
+    ]
+}
+
+/// What changes or copies tables, all of it by a job.
+fn changes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/tables", "register_table", post(register))
+            .about("Registers a folder of Parquet files: a job of kind `register`.")
+            .role(Role::Admin)
+            .body(json_form::<RegisterRequest>()),
+        Route::post(
+            "/api/v1/tables/{name}/repartition",
+            "repartition_table",
+            post(repartition),
+        )
+        .about(
+            "Makes a table of the rows of another one in which each group is in one part: a job of kind `repartition`.",
+        )
+        .role(Role::Write)
+        .optional_body(json_form::<RepartitionRequest>()),
+        Route::post("/api/v1/tables/{name}/export", "export_table", post(export))
+            .about("Writes the rows of a table, or some of them, to a file or folder: a job of kind `export`.")
+            .role(Role::Write)
+            .body(json_form::<ExportRequest>()),
         Route::delete("/api/v1/tables/{name}", "drop_table", delete(drop_table))
             .about("Takes a table out of the catalog, its files stay: a job of kind `drop`.")
             .role(Role::Write)
-            .query("force", "boolean", "Also if the table was used a moment ago.")
-            .job_options()
-            .answers(
-                200,
-                "The job, settled; or its progress and the job as lines.",
-                vec![json_form::<JobDocument>(), json_lines::<JobLine>()],
-            )
-            .answers(202, "The job, not settled yet.", vec![json_form::<JobDocument>()]),
+            .query("force", "boolean", "Also if the table was used a moment ago."),
     ]
 }
 
@@ -137,6 +160,43 @@ async fn parts(State(state): State<Shared>, query: QueryPairs, Segments(name): S
     let (parts, next) = page_of(parts, &page, |part| part.path.clone());
     let items = parts.into_iter().map(part_document).collect();
     Ok(document(&PartList { items, next }))
+}
+
+async fn repartition(
+    State(state): State<Shared>,
+    caller: Caller,
+    query: QueryPairs,
+    headers: HeaderMap,
+    Segments(name): Segments<String>,
+    MaybeBody(request): MaybeBody<RepartitionRequest>,
+) -> Answer {
+    let options = JobOptions::read(query.reader(JobOptions::NAMES), &headers)?;
+    let table = find_table(&state, &name).await?.name;
+    let params = with_table(json!(request.unwrap_or_default()), &table);
+    submit(&state, &caller, Submit::new("repartition", params), options).await
+}
+
+async fn export(
+    State(state): State<Shared>,
+    caller: Caller,
+    query: QueryPairs,
+    headers: HeaderMap,
+    Segments(name): Segments<String>,
+    JsonBody(request): JsonBody<ExportRequest>,
+) -> Answer {
+    let options = JobOptions::read(query.reader(JobOptions::NAMES), &headers)?;
+    let table = find_table(&state, &name).await?.name;
+    let params = with_table(json!(request), &table);
+    check_export(&params, &caller)?;
+    submit(&state, &caller, Submit::new("export", params), options).await
+}
+
+/// The parameters of a job about the table that a path names.
+fn with_table(mut params: Value, table: &TableName) -> Value {
+    if let Some(members) = params.as_object_mut() {
+        members.insert("table".to_owned(), json!(table));
+    }
+    params
 }
 
 async fn drop_table(

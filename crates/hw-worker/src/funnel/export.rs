@@ -10,12 +10,12 @@ use hw_catalog::{
 use hw_files::{Content, FoundFile, Location, Owner, Published, content_of, write_atomically};
 use hw_funnel::GroupExport;
 use hw_job::{CatalogChange, Failure, JobId, Needs, TaskSpec, TaskView};
-use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::params::fault;
 use super::{EXPORT, FORMAT, read, written};
+use crate::documents::part_of;
 use crate::runner::Outcome;
 use crate::tabular;
 
@@ -262,15 +262,7 @@ impl super::FunnelRunner {
             .await
             .map_err(|error| crate::file_failure(&error))?;
         let found = files.found(&published).map_err(|error| crate::file_failure(&error))?;
-        let stored = files.root().store.head(&found.object).await.map_err(|error| {
-            let shown = files.root().shown(&found);
-            crate::file_failure(&hw_files::FileError::of_store(shown, &error))
-        })?;
-        let part = Part {
-            etag: stored.e_tag,
-            modified_at: stored.last_modified.timestamp_micros(),
-            ..found.to_part(Some(groups.num_rows() as u64))
-        };
+        let part = part_of(files, &published, groups.num_rows() as u64).await?;
         let exported = Exported {
             rows: groups.num_rows() as u64,
             bytes: published.bytes,

@@ -430,3 +430,81 @@ fn dropping_what_is_not_there_loses_nothing() {
     "#]]
     .assert_eq(&scene.transcript(&["table", "drop", "x"]));
 }
+
+fn repartitioned(mode: &str, written: u64) -> Reply {
+    let result = json!({
+        "success": true, "table": "flights_by_aircraft", "source": "flights", "mode": mode, "rows": 334_264,
+        "bytes": 3_641_024, "parts": 16, "partsWritten": written, "sourcePartsTaken": 1, "sourceRowsTaken": 900,
+    });
+    stream(&job("repartition", result))
+}
+
+#[test]
+fn repartition_tells_what_was_made() {
+    let check = |mode: &str, written: u64, expected: &expect_test::Expect| {
+        let scene = Scene::new().terminal().route(
+            "POST /tables/flights/repartition?stream=true",
+            [repartitioned(mode, written)],
+        );
+        expected.assert_eq(&scene.transcript(&["table", "repartition", "flights", "--parts", "16"]));
+    };
+    check(
+        "full",
+        16,
+        &expect![[r#"
+        > POST /tables/flights/repartition?stream=true {"parts":16}
+        made table `flights_by_aircraft`: 334,264 rows in 16 parts, 3.6 MB
+        ! try: headwater funnel run flights_by_aircraft --empty
+        exit 0
+    "#]],
+    );
+    check(
+        "incremental",
+        3,
+        &expect![[r#"
+        > POST /tables/flights/repartition?stream=true {"parts":16}
+        table `flights_by_aircraft` took in 900 rows of 1 new part: 334,264 rows in 16 parts, 3.6 MB, 3 parts written
+        ! try: headwater funnel run flights_by_aircraft --empty
+        exit 0
+    "#]],
+    );
+    check(
+        "unchanged",
+        0,
+        &expect![[r#"
+        > POST /tables/flights/repartition?stream=true {"parts":16}
+        table `flights_by_aircraft` holds all rows already: 334,264 rows in 16 parts, 3.6 MB
+        ! try: headwater funnel run flights_by_aircraft --empty
+        exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn export_sends_an_absolute_place_and_tells_the_files() {
+    let result = json!({
+        "success": true, "table": "flights", "to": "/home/ann/out/", "format": "csv", "files": ["a", "b"], "rows": 10, "bytes": 2_000,
+    });
+    let scene = Scene::new().terminal().route(
+        "POST /tables/flights/export?stream=true",
+        [stream(&job("export", result))],
+    );
+    let args = [
+        "table",
+        "export",
+        "flights",
+        "out",
+        "--as",
+        "csv",
+        "--columns",
+        "a,b",
+        "--filter",
+        "a > 1",
+        "--overwrite",
+    ];
+    expect![[r#"
+        > POST /tables/flights/export?stream=true {"to":"/home/ann/out","format":"csv","columns":["a","b"],"filter":"a > 1","overwrite":true}
+        wrote 10 rows to `/home/ann/out/`: 2 files, 2.0 kB
+        exit 0
+    "#]].assert_eq(&scene.transcript(&args));
+}

@@ -1,0 +1,269 @@
+//! Doing the task of an export.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use hw_catalog::{Table, TableName};
+use hw_files::{Access, FileError, FileStores, Location, OpenLocation, discover};
+use hw_job::{ErrorClass, Failure, JobId, Work};
+use hw_query::{CatalogFault, Engine, Rows, SessionInput, StoredTable, Tables};
+use hw_store::ClaimedTask;
+use object_store::ObjectStoreExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::sink::Sink;
+use super::{Expanded, Exported, FORMAT, WRITE, WriteTask, read, written};
+use crate::runner::{Meter, Outcome, TaskRunner};
+use crate::{file_failure, query_failure};
+
+/// Files of a folder that are looked at before it is written to.
+const FILES_MAX: usize = 100_000;
+
+/// Memory of the encoder of Parquet, in bytes.
+const ENCODER_BYTES: u64 = 32 << 20;
+
+/// Does the tasks of exports: `export.write`.
+pub struct ExportRunner {
+    /// The engine that reads.
+    pub engine: Engine,
+    /// Where files are.
+    pub stores: Arc<FileStores>,
+    /// What clients without a working folder may write.
+    pub access: Access,
+}
+
+#[async_trait]
+impl TaskRunner for ExportRunner {
+    fn kinds(&self) -> Vec<(&'static str, u32)> {
+        vec![(WRITE, FORMAT)]
+    }
+
+    async fn run(&self, task: &ClaimedTask, meter: &Meter, _cancel: &CancellationToken) -> Result<Outcome, Failure> {
+        let expanded: Expanded = read(&task.job_params)?;
+        let WriteTask { parts } = read(&task.params)?;
+        let place = self.place(&expanded, task.id.job)?;
+        let older = place.check(&expanded).await?;
+        let rows = self.rows(&expanded, parts.into()).await?;
+        let summary = rows.summary.clone();
+        meter.follow(move || {
+            let read = summary.read();
+            Work {
+                rows: read.rows,
+                bytes: read.bytes_read,
+            }
+        });
+        let memory = ENCODER_BYTES.min(self.engine.memory().limit / 8);
+        let reserved = self.engine.reserve("export", memory);
+        let _reserved = reserved.map_err(|error| query_failure(&error))?;
+        let exported = place.write(&expanded, rows, memory).await?;
+        place.remove(older).await;
+        Ok(Outcome::of(written(&exported)))
+    }
+}
+
+impl ExportRunner {
+    fn place(&self, expanded: &Expanded, job: JobId) -> Result<Place<'_>, Failure> {
+        let folder = expanded.folder.as_deref().map(Path::new);
+        let location = Location::parse(&expanded.to, folder).map_err(|error| file_failure(&error))?;
+        let location = match expanded.rows_per_file {
+            Some(_) => location.into_folder(),
+            None => location,
+        };
+        let access = match folder {
+            Some(_) => &Access::Unrestricted,
+            None => &self.access,
+        };
+        access.permits(&location).map_err(|error| file_failure(&error))?;
+        let open = self.stores.open(&location).map_err(|error| file_failure(&error))?;
+        let name = expanded.table.name.name();
+        let plain = |letter: char| {
+            if letter.is_ascii_alphanumeric() || letter == '_' {
+                letter
+            } else {
+                '-'
+            }
+        };
+        Ok(Place {
+            stores: &self.stores,
+            location,
+            open,
+            stem: name.chars().map(plain).collect(),
+            job,
+        })
+    }
+
+    /// The rows, of the version of the table that the job is about; the filter sees no other table.
+    async fn rows(&self, expanded: &Expanded, parts: Arc<[hw_catalog::Part]>) -> Result<Rows, Failure> {
+        let folder = expanded.folder.as_ref().map(PathBuf::from);
+        let input = SessionInput {
+            tables: Arc::new(OneTable(StoredTable {
+                table: Arc::new(expanded.table.as_ref().clone()),
+                parts,
+                query: None,
+            })),
+            access: match folder {
+                Some(_) => Access::Unrestricted,
+                None => self.access.clone(),
+            },
+            folder,
+        };
+        let rows = self.engine.session(input).run(&expanded.sql, &[]).await;
+        rows.map_err(|error| query_failure(&error))
+    }
+}
+
+/// A catalog of one table.
+struct OneTable(StoredTable);
+
+#[async_trait]
+impl Tables for OneTable {
+    async fn table(&self, name: &TableName) -> Result<Option<StoredTable>, CatalogFault> {
+        let table: &Table = &self.0.table;
+        Ok((table.name == *name).then(|| self.0.clone()))
+    }
+
+    async fn names(&self) -> Result<Vec<TableName>, CatalogFault> {
+        Ok(vec![self.0.table.name.clone()])
+    }
+}
+
+/// Where the files go.
+struct Place<'a> {
+    stores: &'a FileStores,
+    location: Location,
+    open: OpenLocation,
+    stem: String,
+    job: JobId,
+}
+
+impl Place<'_> {
+    /// Whether the files may be written. Gives the names of files of earlier exports of the table, which are to be replaced.
+    async fn check(&self, expanded: &Expanded) -> Result<Vec<String>, Failure> {
+        match expanded.rows_per_file {
+            None => self.check_file(expanded.overwrite).await.map(|()| Vec::new()),
+            Some(_) => self.check_folder(expanded).await,
+        }
+    }
+
+    async fn check_file(&self, overwrite: bool) -> Result<(), Failure> {
+        match self.open.store.head(&self.open.prefix).await {
+            Ok(_) if !overwrite => Err(self.occupied("file", &self.location.shown())),
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(file_failure(&FileError::of_store(self.location.shown(), &error))),
+        }
+    }
+
+    async fn check_folder(&self, expanded: &Expanded) -> Result<Vec<String>, Failure> {
+        let pattern = format!("*.{}", expanded.file_format.ending());
+        let found = match discover(&self.open, &pattern, false, FILES_MAX).await {
+            Ok(found) => found,
+            Err(FileError::NotFound { .. } | FileError::NoFiles { .. } | FileError::Vanished { .. }) => Vec::new(),
+            Err(error) => return Err(file_failure(&error)),
+        };
+        let own = self.beginning();
+        let mut others = found
+            .into_iter()
+            .map(|file| file.path)
+            .filter(|path| !path.starts_with(&own));
+        if expanded.overwrite {
+            return Ok(others.filter(|path| self.is_of_export(path)).collect());
+        }
+        match others.next() {
+            Some(other) => Err(self.occupied("folder", &other)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn occupied(&self, what: &str, found: &str) -> Failure {
+        let message = match what {
+            "file" => format!("the file `{found}` is there already"),
+            _ => format!(
+                "the folder `{}` holds files already, for instance `{found}`",
+                self.location.shown()
+            ),
+        };
+        Failure::new(ErrorClass::Input, "HW-T054", message)
+            .help("choose another place, or replace it with `--overwrite`")
+    }
+
+    /// How the names of this job's files begin.
+    fn beginning(&self) -> String {
+        format!("{}-{}-", self.stem, self.job.short())
+    }
+
+    /// Whether a name is one that an export of this table gives: `events-1f08f37a-00000.parquet`.
+    fn is_of_export(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.stem).and_then(|rest| rest.strip_prefix('-'));
+        let parts = rest
+            .and_then(|rest| rest.split_once('.'))
+            .and_then(|(rest, _)| rest.split_once('-'));
+        parts.is_some_and(|(job, number)| {
+            let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            job.len() == 8 && is_hex(job) && number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
+
+    async fn write(&self, expanded: &Expanded, mut rows: Rows, memory: u64) -> Result<Exported, Failure> {
+        let mut exported = Exported {
+            place: self.location.shown(),
+            files: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        };
+        let limit = expanded.rows_per_file.map_or(u64::MAX, u64::from);
+        let open = |number: usize| self.sink(expanded, &rows, number, memory);
+        let mut sink = open(0)?;
+        let mut held = 0;
+        while let Some(batch) = rows.stream.next().await {
+            let mut batch: RecordBatch = batch.map_err(|error| query_failure(&error))?;
+            exported.rows += batch.num_rows() as u64;
+            while batch.num_rows() as u64 > limit - held {
+                let room = usize::try_from(limit - held).unwrap_or(usize::MAX);
+                sink.write(batch.slice(0, room)).await?;
+                batch = batch.slice(room, batch.num_rows() - room);
+                finish(sink, &mut exported).await?;
+                sink = self.sink(expanded, &rows, exported.files.len(), memory)?;
+                held = 0;
+            }
+            held += batch.num_rows() as u64;
+            sink.write(batch).await?;
+        }
+        finish(sink, &mut exported).await?;
+        Ok(exported)
+    }
+
+    fn sink(&self, expanded: &Expanded, rows: &Rows, number: usize, memory: u64) -> Result<Sink, Failure> {
+        let ending = expanded.file_format.ending();
+        let (name, open) = match expanded.rows_per_file {
+            None => (self.location.shown(), self.open.clone()),
+            Some(_) => {
+                let name = format!("{}{number:05}.{ending}", self.beginning());
+                let file = self.location.url().join(&name);
+                let file = file.map_err(|error| super::unreadable(&error.to_string()))?;
+                let file = Location::parse(file.as_str(), None).map_err(|error| file_failure(&error))?;
+                (name, self.stores.open(&file).map_err(|error| file_failure(&error))?)
+            }
+        };
+        Sink::begin(name, open, expanded.file_format, &rows.schema, memory)
+    }
+
+    /// Removes what earlier exports left. What cannot be removed stays, and is told to who runs the server.
+    async fn remove(&self, names: Vec<String>) {
+        for name in names {
+            let object = self.open.prefix.clone().join(name.as_str());
+            if let Err(error) = self.open.store.delete(&object).await {
+                tracing::warn!(%error, name, "a file of an earlier export was not removed");
+            }
+        }
+    }
+}
+
+async fn finish(sink: Sink, exported: &mut Exported) -> Result<(), Failure> {
+    let (name, bytes) = sink.finish().await?;
+    exported.files.push(name);
+    exported.bytes += bytes;
+    Ok(())
+}
