@@ -157,6 +157,9 @@ pub struct TokenList {
 pub struct CheckedConfig {
     /// Each setting, by key.
     pub settings: Vec<SettingDocument>,
+    /// What is set without effect, each in one sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// A setting.

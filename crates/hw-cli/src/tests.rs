@@ -285,6 +285,7 @@ impl Program for FakeProgram {
         ];
         Ok(CheckedConfig {
             settings: settings.into_iter().chain(of_client).collect(),
+            notices: Vec::new(),
         })
     }
 

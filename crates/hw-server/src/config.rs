@@ -202,6 +202,13 @@ fn store_options(environment: &[(String, String)], s3: &S3Settings) -> Vec<(Stri
 }
 
 impl LoadedConfig {
+    /// Writes to the log what is set without effect.
+    pub(crate) fn log_notices(&self) {
+        for notice in &self.notices {
+            tracing::warn!(notice, "a variable of the environment has no effect");
+        }
+    }
+
     /// The configuration without files, flags and environment.
     ///
     /// # Errors
@@ -230,6 +237,7 @@ impl LoadedConfig {
         });
         CheckedConfig {
             settings: settings.collect(),
+            notices: self.notices.clone(),
         }
     }
 }

@@ -85,6 +85,8 @@ fn settings(settings: &[SettingDocument], origin: bool) -> Grid {
 struct Checked<'a> {
     ok: bool,
     settings: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<&'a Problem>,
 }
@@ -100,6 +102,7 @@ fn check(context: &mut Context) -> Ended {
                 &Checked {
                     ok: true,
                     settings: count,
+                    notices: config.notices,
                     problem: None,
                 },
             )?;
@@ -116,6 +119,7 @@ fn check(context: &mut Context) -> Ended {
         &Checked {
             ok: false,
             settings: 0,
+            notices: Vec::new(),
             problem: Some(&problem),
         },
     )?;
@@ -127,6 +131,9 @@ fn show_checked(context: &mut Context, format: Format, checked: &Checked<'_>) ->
         (true, _, _) => Ok(()),
         (false, Format::Table, None) => {
             let settings = counted(checked.settings as u64, "setting");
+            for notice in &checked.notices {
+                context.console.line(notice)?;
+            }
             context.console.line(format!("the configuration is good: {settings}"))
         }
         (false, Format::Table, Some(problem)) => {

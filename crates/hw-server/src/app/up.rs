@@ -77,6 +77,7 @@ pub async fn serve_up(config: LoadedConfig, folder: DataFolder, settings: UpSett
 
 async fn run(config: LoadedConfig, folder: DataFolder, settings: UpSettings) -> Result<(), Fault> {
     let lock = folder.lock_for_up()?;
+    config.log_notices();
     let app = App::assemble(config, folder, AppRole::Up).await?;
     let served = serve_app(&app, &lock, settings).await;
     app.close().await;

@@ -30,6 +30,7 @@ pub async fn serve_worker(
         slots: settings.slots,
         labels: settings.labels,
     };
+    config.log_notices();
     let app = App::open(config, folder, role).await?;
     settings.shutdown.await;
     app.close().await;

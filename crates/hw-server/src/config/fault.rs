@@ -95,6 +95,8 @@ pub(super) enum Fault {
     UnknownVariable { proposal: Option<String> },
     /// The value is not for this setting.
     Value { key: String, secret: bool, wrong: Wrong },
+    /// The value of another program's variable, which sets nothing here, is none that it takes.
+    Alias { wrong: Wrong },
     /// Not TOML.
     Syntax { message: String },
     /// The file cannot be read.
@@ -124,6 +126,7 @@ impl Fault {
                 did_you_mean(proposal.as_deref(), "`headwater config show` lists all settings"),
             ),
             Self::Value { key, secret, wrong } => value_words(key, *secret, wrong, origin),
+            Self::Alias { wrong } => alias_words(wrong, origin),
             Self::Syntax { message } => (
                 "HW-C004",
                 format!("{} is not TOML: {message}", told(origin)),
@@ -167,6 +170,15 @@ fn value_words(key: &str, secret: bool, wrong: &Wrong, origin: &Origin) -> (&'st
             )
         }
     }
+}
+
+fn alias_words(wrong: &Wrong, origin: &Origin) -> (&'static str, String, String) {
+    let (expected, found, help) = match wrong {
+        Wrong::NoUnit { proposal } => ("a number with its unit", proposal, "write it with its unit"),
+        Wrong::Value { expected, found, help } => (expected.as_str(), found, help.as_str()),
+    };
+    let message = format!("{} must be {expected}, found `{found}`", told(origin));
+    ("HW-C002", message, help.to_owned())
 }
 
 fn told(origin: &Origin) -> String {

@@ -118,6 +118,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("cache.results", Kind::Flag),
     plain("compat.funnel_rocket", Kind::Flag),
     plain("compat.funnel_rocket_status", Kind::Flag),
+    plain("compat.error_details", Kind::Flag),
+    plain("compat.admin_actions", Kind::Flag),
     plain(
         "log.level",
         Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),

@@ -274,6 +274,10 @@ pub struct CompatSettings {
     pub funnel_rocket: bool,
     /// Whether all failures there have status 500.
     pub funnel_rocket_status: bool,
+    /// Whether failures there that are no fault of the client's are told.
+    pub error_details: bool,
+    /// Whether datasets can be registered, unregistered and their parts listed there.
+    pub admin_actions: bool,
 }
 
 /// `log.*`.

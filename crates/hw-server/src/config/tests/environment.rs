@@ -127,6 +127,56 @@ fn funnel_rockets_other_names_are_told_to_be_without_effect() {
         `FROCKET_SOMETHING_ELSE_ENTIRELY` is no name of Funnel Rocket's and has no effect"#]]
     .assert_eq(&setup.load().unwrap().notices.join("\n"));
     let bad = Setup::new().variable("FROCKET_INVOKER_RUN_TIMEOUT", "soon");
-    expect![[r#"HW-C002 `jobs.timeout` must be a time with its unit, found `soons` in `FROCKET_INVOKER_RUN_TIMEOUT` (write for instance `"30s"`, `"5min"` or `"7d"`)"#]]
+    expect![[r#"HW-C002 `jobs.timeout` must be a number of seconds, found `soon` in `FROCKET_INVOKER_RUN_TIMEOUT` (write for instance `30`)"#]]
         .assert_eq(&bad.faults());
+}
+
+#[test]
+fn wrong_values_of_names_without_effect_are_faults_all_the_same() {
+    let check = |name: &str, value: &str, good: &str| {
+        let faults = Setup::new().variable(name, value).faults();
+        assert!(
+            faults.contains(name) && faults.starts_with("HW-C002"),
+            "{name}={value}: {faults}"
+        );
+        let notices = Setup::new().variable(name, good).load().unwrap().notices;
+        assert!(
+            notices.len() == 1 && notices[0].contains(name),
+            "{name}={good}: {notices:?}"
+        );
+    };
+    check("FROCKET_REDIS_PORT", "x", "6379");
+    check("FROCKET_PART_SELECTION_MODE", "server", "worker");
+    check("FROCKET_WORKER_SELF_SELECT_ENABLED", "maybe", "true");
+    check("FROCKET_AGGREGATIONS_TOP_GRACE_FACTOR", "-1", "2.0");
+    check("FROCKET_METRICS_BUCKETS_SECONDS", "0.1;0.5", "0.1, 0.5");
+    check("FROCKET_INVOKER", "lambda", "aws_lambda");
+}
+
+#[test]
+fn switches_of_funnel_rockets_server_are_ours() {
+    let setup = Setup::new()
+        .variable("FROCKET_APISERVER_ADMIN_ACTIONS", "False")
+        .variable("FROCKET_APISERVER_ERROR_DETAILS", "false")
+        .variable("FROCKET_UNREGISTER_LAST_USED_INTERVAL", "0")
+        .variable("APISERVER_PORT", "5000");
+    assert_eq!(
+        setup.show("compat.admin_actions"),
+        "false from FROCKET_APISERVER_ADMIN_ACTIONS"
+    );
+    assert_eq!(
+        setup.show("compat.error_details"),
+        "false from FROCKET_APISERVER_ERROR_DETAILS"
+    );
+    assert_eq!(
+        setup.show("tables.unregister_guard"),
+        r#""0s" from FROCKET_UNREGISTER_LAST_USED_INTERVAL"#
+    );
+    assert_eq!(setup.show("http.listen"), r#""127.0.0.1:5000" from APISERVER_PORT"#);
+    // Kubernetes gives this name to other things, too.
+    let foreign = Setup::new().variable("APISERVER_PORT", "tcp://10.0.0.1:443");
+    assert_eq!(
+        foreign.load().unwrap().notices,
+        ["`APISERVER_PORT` has no effect: `tcp://10.0.0.1:443` is no port"]
+    );
 }
