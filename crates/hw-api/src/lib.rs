@@ -1,11 +1,13 @@
 //! The documents that cross the wire, and nothing that acts on them.
 //!
 //! Field names are `snake_case`, times RFC 3339 in UTC with microseconds, absent facts are left out, clients ignore
-//! members they do not know. Every fault travels as a [`Problem`].
+//! members they do not know. Every fault travels as a [`Problem`]. The documents of Funnel Rocket's routes (`Rocket...`) have
+//! its names instead.
 
 mod job;
 mod problem;
 mod query;
+mod rocket;
 mod server;
 mod table;
 #[cfg(test)]
@@ -19,6 +21,10 @@ pub use job::{
 };
 pub use problem::{ExitCode, Problem, ProblemError};
 pub use query::{ExplainDocument, ExplainRequest, RowFormat, SqlRequest};
+pub use rocket::{
+    RocketDatasetId, RocketDatasetInfo, RocketFailure, RocketParts, RocketProgress, RocketRegisterRequest, RocketRun,
+    RocketRunList, RocketUnregistered,
+};
 pub use server::{
     BackupRequest, Check, CheckState, CheckedConfig, DoctorDocument, HealthDocument, NewTokenDocument, ServerDocument,
     SettingDocument, TokenDocument, TokenList, TokenRequest, WorkerDocument, WorkerList,

@@ -150,7 +150,10 @@ impl App {
             working.spawn(metrics::collect(
                 state.metrics.clone(),
                 store.clone(),
-                common.config.config.metrics.dataset_label,
+                metrics::CollectOptions {
+                    dataset_label: common.config.config.metrics.dataset_label,
+                    funnel_rocket: common.config.config.compat.funnel_rocket,
+                },
                 rest.clone(),
             ));
             working.spawn(keep::in_order(

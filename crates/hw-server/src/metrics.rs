@@ -4,6 +4,7 @@
 //! puts every further one under `other`. [`FAMILIES`] is the list of what there is.
 
 mod collect;
+mod rocket;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,9 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub(crate) use collect::collect;
+pub(crate) use collect::{CollectOptions, collect};
+#[cfg(test)]
+pub(crate) use rocket::FAMILIES as ROCKET_FAMILIES;
 
 /// Combinations of label values that one family keeps apart.
 const SERIES_MAX: usize = 500;
@@ -171,6 +174,13 @@ pub(crate) const CACHE_HITS: Family = family(
     "Submissions that could be answered by a finished job, by outcome: `hit` or `miss`.",
 );
 
+pub(crate) const REQUEST_FAULTS: Family = family(
+    "headwater_request_faults_total",
+    Counter,
+    &["kind", "fault"],
+    "Faults of requests for jobs that were refused, by kind of job and, of funnels, by kind of fault.",
+);
+
 /// Every family, in the order in which they are shown.
 pub(crate) const FAMILIES: &[Family] = &[
     BUILD_INFO,
@@ -193,6 +203,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     SPILL_LIMIT,
     RESIDENT,
     CACHE_HITS,
+    REQUEST_FAULTS,
 ];
 
 /// Values of one combination of labels.
@@ -232,15 +243,19 @@ impl Metrics {
 
     /// Counts a time in a histogram.
     pub(crate) fn observe(&self, family: Family, labels: &[&str], time: Duration) {
+        self.observe_number(family, labels, time.as_secs_f64());
+    }
+
+    /// Counts a number in a histogram.
+    pub(crate) fn observe_number(&self, family: Family, labels: &[&str], number: f64) {
         let Histogram(bounds) = family.kind else { return };
-        let seconds = time.as_secs_f64();
         self.with_series(family, labels, |series| {
             if let Series::Buckets { counts, sum, count } = series {
-                let at = bounds.iter().position(|bound| seconds <= *bound);
+                let at = bounds.iter().position(|bound| number <= *bound);
                 if let Some(bucket) = at.and_then(|at| counts.get_mut(at)) {
                     *bucket += 1;
                 }
-                *sum += seconds;
+                *sum += number;
                 *count += 1;
             }
         });

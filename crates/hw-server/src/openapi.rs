@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use crate::auth::role_name;
-use crate::routes::{self, Form, Parameter, Route, RouteAnswer};
+use crate::routes::{self, Dialect, Form, Parameter, Route, RouteAnswer};
 
 /// The document as text, as it is served and committed.
 pub fn openapi_text() -> &'static str {
@@ -29,6 +29,7 @@ fn openapi() -> Value {
         schemas.extend(forms.flat_map(schemas_of));
     }
     schemas.extend(schemas_of(&routes::problem_form()));
+    schemas.extend(schemas_of(&routes::rocket_failure_form()));
     schemas.sort_by(|(one, _), (other, _)| one.cmp(other));
     json!({
         "openapi": "3.1.0",
@@ -58,7 +59,8 @@ fn schemas_of(form: &Form) -> Vec<(String, Value)> {
 fn operation(route: &Route) -> Value {
     let noun = route
         .path
-        .trim_start_matches("/api/v1/")
+        .trim_start_matches("/api/v1")
+        .trim_start_matches('/')
         .split('/')
         .next()
         .unwrap_or_default();
@@ -75,9 +77,13 @@ fn operation(route: &Route) -> Value {
         .iter()
         .map(|answer| (answer.status.to_string(), response(answer)))
         .collect();
+    let refusal = match route.dialect {
+        Dialect::Own => routes::problem_form(),
+        Dialect::FunnelRocket => routes::rocket_failure_form(),
+    };
     responses.insert(
         "default".to_owned(),
-        json!({"description": "What stands against it.", "content": content(&[routes::problem_form()])}),
+        json!({"description": "What stands against it.", "content": content(&[refusal])}),
     );
     if let Some(members) = operation.as_object_mut() {
         if !parameters.is_empty() {
@@ -103,6 +109,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> + '_ {
     names.map(|name| {
         let (form, about) = match name {
             "job" => ("string", "Its id, or at least 4 characters of its beginning or end."),
+            "run" => ("string", "Its request id, or the id of its job."),
             "index" => ("integer", "Index of the task in its job, from 0."),
             _ => ("string", "Its name, percent-encoded."),
         };

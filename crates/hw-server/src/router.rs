@@ -10,26 +10,29 @@ mod held;
 mod shell;
 
 use axum::Router;
-use axum::extract::{OriginalUri, Request};
+use axum::extract::{OriginalUri, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 
 use crate::auth::Transport;
 use crate::problem::{ApiError, Fault};
-use crate::routes;
+use crate::routes::{self, Dialect, Route};
 use crate::state::Shared;
 
 /// The router for requests that come in over `transport`.
 pub(crate) fn router(state: &Shared, transport: Transport) -> Router {
     let mut router = Router::new();
-    for route in routes::all() {
+    for route in routes::served(state.config()) {
         let guard = guard::Guard {
             state: state.clone(),
             role: route.role,
             load: route.load,
         };
-        let handler = route.handler.route_layer(from_fn_with_state(guard, guard::pass));
+        let mut handler = route.handler.route_layer(from_fn_with_state(guard, guard::pass));
+        if route.dialect == Dialect::FunnelRocket {
+            handler = handler.route_layer(from_fn_with_state(state.clone(), routes::rocket::speak));
+        }
         router = router.route(route.path, handler);
     }
     router
@@ -45,9 +48,9 @@ pub(crate) fn router(state: &Shared, transport: Transport) -> Router {
         .with_state(state.clone())
 }
 
-async fn no_route(OriginalUri(uri): OriginalUri) -> Fault {
+async fn no_route(State(state): State<Shared>, OriginalUri(uri): OriginalUri) -> Fault {
     let path = uri.path();
-    let proposal = propose(path);
+    let proposal = propose(path, &routes::served(state.config()));
     ApiError::NoRoute {
         path: path.to_owned(),
         proposal,
@@ -69,10 +72,9 @@ async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> Response
 
 /// The route that was probably meant: segment by segment the same or near, with or without the API's prefix. Parameters stand
 /// for what the path has there.
-fn propose(path: &str) -> Option<String> {
+fn propose(path: &str, routes: &[Route]) -> Option<String> {
     let trimmed = path.trim_end_matches('/');
     let prefixed = format!("{}{trimmed}", hw_api::API_PREFIX);
-    let routes = routes::all();
     let candidates = [trimmed, &prefixed].into_iter().flat_map(|path| {
         let segments: Vec<&str> = path.split('/').collect();
         routes

@@ -9,6 +9,7 @@ mod health;
 mod jobs;
 mod paging;
 mod places;
+pub(crate) mod rocket;
 mod server;
 mod sql;
 mod submit;
@@ -26,12 +27,13 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
-use hw_api::{JSON_LINES, Problem};
+use hw_api::{JSON_LINES, Problem, RocketFailure};
 use hw_store::Role;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::config::Config;
 use crate::problem::Fault;
 use crate::state::Shared;
 
@@ -47,6 +49,15 @@ pub(crate) enum Load {
     Request,
     /// As a client that follows events.
     Follower,
+}
+
+/// Whose words a route's refusals are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Problem documents.
+    Own,
+    /// Funnel Rocket's. Such routes are served with the setting `compat.funnel_rocket` only.
+    FunnelRocket,
 }
 
 /// A parameter of the query string or a header.
@@ -93,6 +104,7 @@ pub(crate) struct Route {
     /// Who may use it; `None` = anybody, without a token.
     pub(crate) role: Option<Role>,
     pub(crate) load: Load,
+    pub(crate) dialect: Dialect,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<Form>,
     /// Whether a request without a body is refused.
@@ -110,6 +122,7 @@ impl Route {
             about: "",
             role: Some(Role::Admin),
             load: Load::Request,
+            dialect: Dialect::Own,
             parameters: Vec::new(),
             body: None,
             body_required: true,
@@ -147,6 +160,11 @@ impl Route {
 
     fn load(mut self, load: Load) -> Self {
         self.load = load;
+        self
+    }
+
+    fn of_funnel_rocket(mut self) -> Self {
+        self.dialect = Dialect::FunnelRocket;
         self
     }
 
@@ -235,6 +253,18 @@ pub(crate) fn problem_form() -> Form {
     }
 }
 
+/// The form of what stands against a request in Funnel Rocket's words.
+pub(crate) fn rocket_failure_form() -> Form {
+    json::<RocketFailure>()
+}
+
+/// The routes that a server with these settings has.
+pub(crate) fn served(config: &Config) -> Vec<Route> {
+    let mut routes = all();
+    routes.retain(|route| route.dialect == Dialect::Own || config.compat.funnel_rocket);
+    routes
+}
+
 /// Every route.
 pub(crate) fn all() -> Vec<Route> {
     [
@@ -250,6 +280,7 @@ pub(crate) fn all() -> Vec<Route> {
         config::routes(),
         doctor::routes(),
         health::routes(),
+        rocket::routes(),
     ]
     .into_iter()
     .flatten()

@@ -10,6 +10,7 @@ mod health;
 mod jobs;
 mod kinds;
 mod lists;
+mod rocket;
 mod setting;
 mod shell;
 mod sql;

@@ -235,6 +235,20 @@ pub fn validate_funnel(query: &Value, table: Option<&Table>, default_top: u64) -
     }
 }
 
+/// The table that a funnel job asks, as it was when the job was made, from the job's expanded parameters; `None` where it
+/// asks files, or another version wrote them.
+pub fn asked_table(expanded: &Value) -> Option<Table> {
+    match Expanded::deserialize(expanded).ok()?.source {
+        ExpandedSource::Table(table) => Some(*table),
+        ExpandedSource::Files(_) => None,
+    }
+}
+
+/// The query of a funnel job's expanded parameters, with every default written out where it asks a table.
+pub fn asked_query(expanded: &Value) -> Option<&Value> {
+    expanded.get("query")
+}
+
 /// Validation of a document, or of a text that holds one.
 fn validate(query: &Value, dataset: &Dataset, default_top: u64) -> Validation {
     match query {

@@ -21,9 +21,10 @@ mod worker;
 pub use documents::FileDocuments;
 pub use drop::DropKind;
 pub use export::{ExportKind, ExportRunner};
-pub use funnel::{FunnelKind, FunnelRunner, validate_funnel};
+pub use funnel::{FunnelKind, FunnelRunner, asked_query, asked_table, validate_funnel};
 pub use register::{
-    RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, full_schema, info, parts_info, short_schema,
+    RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, dataset_name, full_schema, info, parts_info,
+    short_schema,
 };
 pub use repartition::{RepartitionKind, RepartitionRunner};
 pub use runner::{Meter, Outcome, TaskRunner};

@@ -20,7 +20,7 @@ mod tests;
 
 pub use choose::SampleLimits;
 pub use kind::RegisterKind;
-pub use records::{full_schema, info, parts_info, short_schema};
+pub use records::{dataset_name, full_schema, info, parts_info, short_schema};
 pub use run::{RegisterOptions, RegisterRunner};
 
 pub(crate) use choose::{checks_uniqueness, choose_parts};

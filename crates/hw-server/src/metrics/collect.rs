@@ -9,6 +9,7 @@ use hw_store::{EventFilter, JobFilter, PageRequest, Store, StoreError};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::rocket;
 use super::{
     EVENTS, JOB_SECONDS, JOBS_ENDED, JOBS_SUBMITTED, JOBS_UNFINISHED, Metrics, TASK_LATE, TASK_RETRIES, TASKS_ENDED,
 };
@@ -19,12 +20,20 @@ const BATCH: u32 = 1_000;
 /// Longest pause between looks at the log, in case a wake-up was lost.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// What is told of ended jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CollectOptions {
+    /// Whether they are told apart by the table that they read.
+    pub(crate) dataset_label: bool,
+    /// Whether they are told under Funnel Rocket's names, too.
+    pub(crate) funnel_rocket: bool,
+}
+
 /// Counts events from now on until it is told to stop. A store that does not answer is asked again after a pause.
-/// `dataset_label` says whether times of jobs are told apart by the table read.
 pub(crate) async fn collect(
     metrics: Arc<Metrics>,
     store: Arc<dyn Store>,
-    dataset_label: bool,
+    options: CollectOptions,
     stop: CancellationToken,
 ) {
     let mut wakes = store.wakes();
@@ -33,7 +42,7 @@ pub(crate) async fn collect(
         wakes.borrow_and_update();
         let looked = match cursor {
             None => begin(&metrics, &*store).await,
-            Some(cursor) => catch_up(&metrics, &*store, dataset_label, cursor).await,
+            Some(cursor) => catch_up(&metrics, &*store, options, cursor).await,
         };
         match looked {
             Ok(next) => cursor = Some(next),
@@ -77,7 +86,7 @@ async fn begin(metrics: &Metrics, store: &dyn Store) -> Result<EventSeq, StoreEr
 async fn catch_up(
     metrics: &Metrics,
     store: &dyn Store,
-    dataset_label: bool,
+    options: CollectOptions,
     mut cursor: EventSeq,
 ) -> Result<EventSeq, StoreError> {
     loop {
@@ -89,7 +98,7 @@ async fn catch_up(
         for event in &events {
             count(metrics, event);
             if let (EventKind::JobEnded, Some(job)) = (event.kind, event.job) {
-                observe_job(metrics, store, dataset_label, job).await?;
+                observe_job(metrics, store, options, job).await?;
             }
         }
     }
@@ -131,12 +140,20 @@ fn count(metrics: &Metrics, event: &Event) {
     }
 }
 
-async fn observe_job(metrics: &Metrics, store: &dyn Store, dataset_label: bool, job: JobId) -> Result<(), StoreError> {
+async fn observe_job(
+    metrics: &Metrics,
+    store: &dyn Store,
+    options: CollectOptions,
+    job: JobId,
+) -> Result<(), StoreError> {
     if let Some(record) = store.load_job(job).await? {
-        let table = record.reads.first().filter(|_| dataset_label);
+        let table = record.reads.first().filter(|_| options.dataset_label);
         let dataset = table.map(|(name, _)| name.to_string()).unwrap_or_default();
         let labels = [record.kind.as_str(), record.state.as_str(), &dataset];
         metrics.observe(JOB_SECONDS, &labels, record.age);
+        if options.funnel_rocket {
+            rocket::observe_job(metrics, store, &record, &dataset).await?;
+        }
     }
     Ok(())
 }

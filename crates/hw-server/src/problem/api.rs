@@ -196,6 +196,9 @@ pub(crate) enum ApiError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The settings leave this to others.
+    #[error("Not supported")]
+    NotSupported,
     /// Our bug.
     #[error("the request could not be carried out: {message}")]
     Internal {
@@ -237,6 +240,7 @@ impl ApiError {
             Self::BackupTarget { .. } => "HW-A027",
             Self::NotABackup { .. } => "HW-A030",
             Self::Internal { .. } => "HW-A028",
+            Self::NotSupported => "HW-A040",
         }
     }
 
@@ -262,7 +266,9 @@ impl ApiError {
             | Self::Moved { .. }
             | Self::BackupTarget { .. } => 409,
             Self::ResultGone { .. } => 410,
-            Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::RoleTooSmall { .. } => 403,
+            Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::RoleTooSmall { .. } | Self::NotSupported => {
+                403
+            }
             Self::TokenMissing | Self::TokenInvalid => 401,
             Self::Internal { .. } => 500,
         }
@@ -300,6 +306,7 @@ impl ApiError {
             Self::BackupTarget { .. } => "the backup cannot be written",
             Self::NotABackup { .. } => "the file is no backup",
             Self::Internal { .. } => "a fault of the program",
+            Self::NotSupported => "the settings do not allow it",
         }
     }
 
@@ -351,6 +358,7 @@ impl ApiError {
             Self::Moved { .. } => "look at it again, it has changed meanwhile".to_owned(),
             Self::BackupTarget { .. } => "name a file that does not exist, in a folder that the server may write to".to_owned(),
             Self::NotABackup { .. } => "name a file that `headwater config backup` wrote; the store is as before".to_owned(),
+            Self::NotSupported => "the setting `compat.admin_actions` is off; use `headwater table`".to_owned(),
             Self::Internal { .. } => "sorry, this is a bug of ours; please report it with the server's log".to_owned(),
         };
         Some(help)

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use hw_api::{CancelRequest, EventDocument, JobDocument, JobLine, JobList, JobRequest};
 use hw_catalog::{Finding, closest};
 use hw_job::{EventSeq, JobState};
-use hw_store::{EventFilter, JobFilter, Role, StoreError};
+use hw_store::{EventFilter, JobFilter, JobRecord, Page, PageRequest, Role, StoreError};
 use serde_json::Value;
 
 use super::places::check_job;
@@ -24,7 +24,7 @@ use crate::auth::Caller;
 use crate::documents::{Detail, job_document};
 use crate::problem::{ApiError, Fault, of_failure};
 use crate::request::{JsonBody, MaybeBody, QueryPairs, Segments};
-use crate::state::Shared;
+use crate::state::{Shared, State as Server};
 
 pub(super) use find::find_job;
 pub(super) use moments::{Instants, Moment};
@@ -160,14 +160,7 @@ async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
     };
     let page = reader.page();
     reader.finish()?;
-    let found = state
-        .store()
-        .list_jobs(&filter, &page)
-        .await
-        .map_err(|error| match error {
-            StoreError::Misuse(message) if page.after.is_some() => foreign_page(message),
-            other => other.into(),
-        })?;
+    let found = page_of_jobs(&state, &filter, &page).await?;
     if found.items.is_empty() {
         check_kinds(&filter.kinds)?;
     }
@@ -182,8 +175,35 @@ async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
     }))
 }
 
+/// A page of jobs, newest first.
+///
+/// # Errors
+/// HW-A003 for a token that is none of this list.
+pub(super) async fn page_of_jobs(
+    state: &Server,
+    filter: &JobFilter,
+    page: &PageRequest,
+) -> Result<Page<JobRecord>, Fault> {
+    let found = state.store().list_jobs(filter, page).await;
+    found.map_err(|error| match error {
+        StoreError::Misuse(message) if page.after.is_some() => foreign_page(message),
+        other => other.into(),
+    })
+}
+
+/// Refuses labels that a job cannot have.
+pub(super) fn check_tags(tags: &[String]) -> Result<(), Fault> {
+    match request::fault_of_tags(tags) {
+        None => Ok(()),
+        Some((message, help)) => Err(ApiError::Parameters {
+            findings: vec![Finding::new("HW-A003", message).help(help)],
+        }
+        .into()),
+    }
+}
+
 fn foreign_page(message: String) -> Fault {
-    let finding = hw_catalog::Finding::new("HW-A003", format!("`page` is no token of this list: {message}"));
+    let finding = Finding::new("HW-A003", format!("`page` is no token of this list: {message}"));
     ApiError::Parameters {
         findings: vec![finding.help("take `next` of the page before")],
     }
@@ -245,7 +265,7 @@ async fn result(State(state): State<Shared>, query: QueryPairs, Segments(job): S
 }
 
 /// Why a settled job has no result, pointing to the job.
-fn why_none(record: &hw_store::JobRecord) -> Fault {
+pub(super) fn why_none(record: &JobRecord) -> Fault {
     let failure = record.failure.clone().unwrap_or_else(|| {
         let reason = record.cancel_reason.as_deref().unwrap_or("no reason was given");
         let message = format!("job {} is {}: {reason}", record.id, record.state.as_str());

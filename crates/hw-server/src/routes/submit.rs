@@ -9,7 +9,7 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hw_api::JobDocument;
 use hw_catalog::Finding;
-use hw_controller::{Submit, Submitted};
+use hw_controller::{Submit, SubmitFault, Submitted};
 use hw_files::Access;
 use hw_job::{JobId, Lifetime};
 use hw_store::JobRecord;
@@ -19,10 +19,12 @@ use super::jobs::{Instants, Moment};
 use super::{Answer, Route, document, lines_body};
 use crate::auth::Caller;
 use crate::documents::{Detail, job_document};
-use crate::metrics::CACHE_HITS;
+use crate::metrics::{CACHE_HITS, REQUEST_FAULTS};
 use crate::problem::{ApiError, Fault};
 use crate::request::Reader;
 use crate::state::{Shared, State as Server};
+
+pub(super) use stream::changed;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const KEY_BYTES_MAX: usize = 255;
@@ -145,6 +147,20 @@ impl WithJobOptions for Route {
 
 /// Makes a job and answers as its client wishes.
 pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, options: JobOptions) -> Answer {
+    let submitted = make(state, caller, submit, &options).await?;
+    answer(state, submitted, &options).await
+}
+
+/// Makes a job, or finds the one that answers.
+///
+/// # Errors
+/// Every fault of the request; then no job exists.
+pub(super) async fn make(
+    state: &Shared,
+    caller: &Caller,
+    submit: Submit,
+    options: &JobOptions,
+) -> Result<Submitted, Fault> {
     let cacheable = submit.reuse;
     let kind = submit.kind.clone();
     let (instants, findings) = Instants::new(
@@ -174,7 +190,11 @@ pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, opti
         promised: !options.stream,
         ..submit
     };
-    let submitted = state.controller().submit(submit).await?;
+    let submitted = state.controller().submit(submit).await;
+    if let Err(SubmitFault::Faults(findings)) = &submitted {
+        count_faults(state, &kind, findings);
+    }
+    let submitted = submitted?;
     if cacheable {
         let outcome = if matches!(submitted, Submitted::Cached(_)) {
             "hit"
@@ -183,7 +203,18 @@ pub(super) async fn submit(state: &Shared, caller: &Caller, submit: Submit, opti
         };
         state.metrics.add(CACHE_HITS, &[&kind, outcome], 1.0);
     }
-    answer(state, submitted, &options).await
+    Ok(submitted)
+}
+
+/// Counts what was wrong with a request, by the kinds of faults that a capability tells apart.
+fn count_faults(state: &Server, kind: &str, findings: &[Finding]) {
+    for finding in findings {
+        let fault = match finding.kind.as_str() {
+            "" => "other",
+            kind => kind,
+        };
+        state.metrics.add(REQUEST_FAULTS, &[kind, fault], 1.0);
+    }
 }
 
 /// What stands against a request, unless it is only sent again under its key: then its job answers. A deadline, for
@@ -206,8 +237,10 @@ pub(super) async fn answer_again(
 async fn answer(state: &Shared, submitted: Submitted, options: &JobOptions) -> Answer {
     let record = load_job(state, submitted.job()).await?;
     let waits = options.stream || options.wait.is_some();
-    let ours = matches!(submitted, Submitted::Created(_)) && record.lifetime == Lifetime::Interactive;
-    let guard = (waits && ours && !options.detach).then(|| CancelOnDrop::new(state, record.id));
+    let guard = match waits && !options.detach {
+        true => CancelOnDrop::of_submitted(state, submitted, &record),
+        false => None,
+    };
     if options.stream {
         let response = lines_body(stream::job_lines(state.clone(), submitted, guard));
         return Ok(located(response, submitted.job()));
@@ -270,21 +303,23 @@ pub(super) async fn load_job(state: &Server, job: JobId) -> Result<JobRecord, Fa
 }
 
 /// Cancels a job whose client went away while it was waited for.
-struct CancelOnDrop {
+pub(super) struct CancelOnDrop {
     state: Shared,
     job: Option<JobId>,
 }
 
 impl CancelOnDrop {
-    fn new(state: &Shared, job: JobId) -> Self {
-        Self {
+    /// A guard of a job that was made for this client alone; other jobs go on without it.
+    pub(super) fn of_submitted(state: &Shared, submitted: Submitted, record: &JobRecord) -> Option<Self> {
+        let ours = matches!(submitted, Submitted::Created(_)) && record.lifetime == Lifetime::Interactive;
+        ours.then(|| Self {
             state: state.clone(),
-            job: Some(job),
-        }
+            job: Some(record.id),
+        })
     }
 
     /// The client got its answer.
-    fn release(mut self) {
+    pub(super) fn release(mut self) {
         self.job = None;
     }
 }

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::setting::Setting;
-use crate::metrics::collect;
+use crate::metrics::{CollectOptions, collect};
 
 #[tokio::test]
 async fn a_server_is_live_and_ready_until_it_stops() {
@@ -29,7 +29,15 @@ async fn metrics_tell_of_requests_jobs_and_memory() {
     let setting = Setting::new().await;
     let store = setting.state.parts().store.clone();
     let stop = setting.state.stop().clone();
-    let collecting = tokio::spawn(collect(setting.state.metrics.clone(), store, true, stop));
+    let collecting = tokio::spawn(collect(
+        setting.state.metrics.clone(),
+        store,
+        CollectOptions {
+            dataset_label: true,
+            funnel_rocket: true,
+        },
+        stop,
+    ));
     tokio::task::yield_now().await;
     setting
         .post("/api/v1/jobs?wait=10s", json!({"kind": "work", "params": {}}))

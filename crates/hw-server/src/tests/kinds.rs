@@ -107,7 +107,8 @@ impl JobKind for Register {
     fn prepare(&self, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
         let mut findings = Vec::new();
         for member in request.params.as_object().unwrap().keys() {
-            if !["name", "path"].contains(&member.as_str()) {
+            let known = ["name", "path", "basepath", "groupIdColumn", "timestampColumn"];
+            if !known.contains(&member.as_str()) {
                 let finding = Finding::new("HW-T030", format!("unknown member `{member}`"));
                 findings.push(finding.at(format!("/{member}")).help("leave it out"));
             }
@@ -159,7 +160,8 @@ impl JobKind for Drop {
     }
 }
 
-/// Answers with its own parameters; identical questions have one fingerprint.
+/// Answers with its own parameters; identical questions have one fingerprint. `{"tasks": 2}` is cut into tasks that tests
+/// do by hand, `{"fail": "why"}` fails, `{"wrong": ...}` is refused.
 struct Funnel;
 
 impl JobKind for Funnel {
@@ -176,13 +178,36 @@ impl JobKind for Funnel {
     }
 
     fn prepare(&self, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
+        let query = &request.params["query"];
+        if query.get("wrong").is_some() {
+            let finding = Finding {
+                kind: "SCHEMA".to_owned(),
+                ..Finding::new("HW-F001", "unknown member `wrong`").at("/wrong")
+            };
+            return Err(PrepareError::Faults(vec![finding.help("leave it out")]));
+        }
+        let count = query.get("tasks").and_then(Value::as_u64).unwrap_or(0);
+        let task = |index: u64| TaskSpec {
+            kind: "step".to_owned(),
+            format: 1,
+            params: json!({"index": index}),
+            needs: Needs::default(),
+            affinity: Vec::new(),
+            flow: "funnel".to_owned(),
+            after: Vec::new(),
+        };
         Ok(Prepared {
-            fingerprint: Some(request.params["query"].to_string()),
-            ..prepared(request.params, Vec::new())
+            fingerprint: Some(query.to_string()),
+            ..prepared(request.params, (0..count).map(task).collect())
         })
     }
 
     fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
+        match job.expanded["query"].get("fail").and_then(Value::as_str) {
+            Some("inside") => return Err(Failure::new(ErrorClass::Internal, "HW-J023", "a secret of the program")),
+            Some(message) => return Err(Failure::new(ErrorClass::Data, "HW-T012", message).help("mend the data")),
+            None => {}
+        }
         Ok(finished(
             json!({"asked": job.expanded, "by": job.id.to_string()}),
             Vec::new(),

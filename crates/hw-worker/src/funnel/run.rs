@@ -92,6 +92,7 @@ impl FunnelRunner {
         };
         let run = self.engine.session(input).start_funnel(scan);
         let run = run.map_err(|error| query_failure(&error))?;
+        let opened = self.clock.elapsed();
         let summary = run.summary();
         meter.follow(move || Work {
             rows: 0,
@@ -125,6 +126,9 @@ impl FunnelRunner {
             "rowGroupsTotal": row_groups_total,
             "rowGroupsPruned": row_groups_pruned,
             "redistributed": redistributed,
+            "scannedRows": partial.scanned_rows(),
+            "scannedGroups": partial.scanned_groups(),
+            "loadSeconds": opened.since(started).as_secs_f64(),
             "invokeLatency": self.latency(task.id.job),
             "seconds": self.clock.elapsed().since(started).as_secs_f64(),
         });

@@ -41,6 +41,8 @@ pub(super) fn stats(job: &JobView<'_>, table: &Table, parts: &[&TaskView], merge
             "rowGroups": {"total": total(parts, "rowGroupsTotal"), "pruned": total(parts, "rowGroupsPruned")},
             "cache": {"source": tasks, "diskCache": 0},
             "invokeLatency": timing(latency),
+            // Parts are matched while they are read: what is told apart is the time until that begins.
+            "loadTime": timing(numbers(parts, "loadSeconds")),
             "totalTime": timing(run),
         },
         "groups": if parts.iter().any(|task| task.outcome.get("redistributed") == Some(&Value::Bool(true))) {

@@ -301,7 +301,7 @@ fn finish(
 ) -> Merged {
     let parts = counted_parts(&discovered, &outlines, inspects);
     let warnings = combined.warnings.clone();
-    let seconds = job.elapsed.as_secs_f64();
+    let attempts: u32 = job.tasks.iter().map(|task| task.attempts).sum();
     let bytes: u64 = parts.iter().map(|part| part.bytes).sum();
     let table = table(job, expanded.params, &discovered, combined, bytes);
     let result = json!({
@@ -311,9 +311,16 @@ fn finish(
         "rows": table.rows,
         "warnings": warnings,
         "stats": {
-            "totalTime": seconds,
+            "totalTime": job.elapsed.as_secs_f64(),
             "dataset": {"totalSize": bytes, "parts": parts.len()},
-            "invoker": {"totalTasks": job.tasks.len(), "failedTasks": 0},
+            "invoker": {
+                "enqueueTime": job.enqueued.as_secs_f64(),
+                "pollTime": job.elapsed.saturating_sub(job.enqueued).as_secs_f64(),
+                "totalTasks": job.tasks.len(),
+                "totalAttempts": attempts,
+                "failedTasks": 0,
+                "failedAttempts": (attempts as usize).saturating_sub(job.tasks.len()),
+            },
         },
     });
     let changes = vec![CatalogChange::Put {

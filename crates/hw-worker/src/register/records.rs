@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, SecondsFormat};
-use hw_catalog::{Bound, ColumnSummary, ColumnType, Part, Scalar, Table};
+use hw_catalog::{Bound, ColumnSummary, ColumnType, Part, Scalar, Table, TableName};
 use hw_files::Location;
 use serde_json::{Map, Value, json};
 
@@ -22,9 +22,17 @@ pub fn info(table: &Table) -> Option<Value> {
 fn id(table: &Table) -> Value {
     let registered_at = DateTime::from_timestamp_micros(table.registered_at).unwrap_or_default();
     json!({
-        "name": table.name.to_string(),
+        "name": dataset_name(&table.name),
         "registeredAt": registered_at.to_rfc3339_opts(SecondsFormat::Micros, false),
     })
+}
+
+/// The name as Funnel Rocket's clients know it: of tables of the default schema the whole text, unquoted.
+pub fn dataset_name(name: &TableName) -> String {
+    match name.schema() {
+        hw_catalog::DEFAULT_SCHEMA => name.name().to_owned(),
+        _ => name.to_string(),
+    }
 }
 
 /// Local folders as paths, others as URLs.

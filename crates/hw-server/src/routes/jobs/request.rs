@@ -55,6 +55,16 @@ pub(super) async fn read(state: &Shared, request: JobRequest) -> Result<Submit, 
     }
 }
 
+/// What is wrong with the labels of a job, and what to do about it.
+pub(super) fn fault_of_tags(tags: &[String]) -> Option<(String, &'static str)> {
+    let fits = |tag: &String| (1..=TAG_BYTES_MAX).contains(&tag.len());
+    let good = tags.len() <= TAGS_MAX && tags.iter().all(fits);
+    (!good).then(|| {
+        let message = format!("`tags` holds at most {TAGS_MAX} texts of 1 to {TAG_BYTES_MAX} bytes");
+        (message, "give fewer or shorter tags")
+    })
+}
+
 /// What is wrong with the members.
 #[derive(Default)]
 struct Faults(Vec<Finding>);
@@ -90,10 +100,8 @@ impl Faults {
     }
 
     fn tags(&mut self, tags: &[String]) {
-        let fits = |tag: &String| (1..=TAG_BYTES_MAX).contains(&tag.len());
-        if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
-            let message = format!("`tags` holds at most {TAGS_MAX} texts of 1 to {TAG_BYTES_MAX} bytes");
-            self.add("tags", message, "give fewer or shorter tags");
+        if let Some((message, help)) = fault_of_tags(tags) {
+            self.add("tags", message, help);
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn job_lines(state: Shared, submitted: Submitted, guard: Option<Cance
 }
 
 /// The job at once when it has settled, else when something happened, or after a while.
-async fn changed(state: &Server, job: JobId) -> Result<JobRecord, Fault> {
+pub(in crate::routes) async fn changed(state: &Server, job: JobId) -> Result<JobRecord, Fault> {
     tokio::select! {
         record = state.controller().settled(job, LOOK_AGAIN) => Ok(record?),
         () = something_happens(state) => load_job(state, job).await,

@@ -1,0 +1,190 @@
+//! Answers and refusals in Funnel Rocket's form.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use hw_api::{Problem, RocketFailure};
+use hw_job::{JobState, TaskState};
+use hw_store::JobRecord;
+use serde_json::{Value, json};
+
+use crate::config::CompatSettings;
+use crate::problem::{ApiError, Fault};
+use crate::routes::document;
+use crate::routes::jobs::why_none;
+use crate::state::{Shared, State as Server};
+
+/// Kinds of a query's faults, as Funnel Rocket's validator names them.
+const VALIDATION_KINDS: [&str; 6] = [
+    "INVALID_ARGUMENTS",
+    "SCHEMA",
+    "TYPE_MISMATCH",
+    "DATASET_MISMATCH",
+    "RELATION",
+    "UNEXPECTED",
+];
+
+/// Turns problems into Funnel Rocket's failures; other answers pass.
+pub(crate) async fn speak(State(state): State<Shared>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Fault>() {
+        Some(fault) => refused(response, &fault.into_problem(), &state.config().compat),
+        None => response,
+    }
+}
+
+/// The refusal keeps its headers: when to come again, which token to bring.
+fn refused(mut response: Response, problem: &Problem, compat: &CompatSettings) -> Response {
+    let failure = failure(problem, compat);
+    let (media_type, text) = match compat.funnel_rocket_status {
+        true => ("text/plain; charset=utf-8", plain(&failure.error_message)),
+        false => ("application/json", serde_json::to_string(&failure).unwrap_or_default()),
+    };
+    *response.status_mut() = status(problem.status, compat);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    *response.body_mut() = text.into();
+    response
+}
+
+/// What Funnel Rocket wrote before a job was made. A message that is not told is the word alone.
+fn plain(message: &str) -> String {
+    match message {
+        UNTOLD => UNTOLD.to_owned(),
+        message => format!("Error: {message}"),
+    }
+}
+
+/// What is said instead of a fault that is not the client's.
+const UNTOLD: &str = "Error";
+
+fn status(status: u16, compat: &CompatSettings) -> StatusCode {
+    match compat.funnel_rocket_status {
+        true => StatusCode::INTERNAL_SERVER_ERROR,
+        false => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// A problem in Funnel Rocket's form.
+pub(super) fn failure(problem: &Problem, compat: &CompatSettings) -> RocketFailure {
+    let told = compat.error_details || is_the_clients(problem);
+    RocketFailure {
+        success: false,
+        error_message: if told { message(problem) } else { UNTOLD.to_owned() },
+        error_kind: kind(problem).to_owned(),
+        errors: if told { errors(problem) } else { Vec::new() },
+        request_id: None,
+        stats: None,
+    }
+}
+
+/// Whether the client, its data or its patience is at fault.
+fn is_the_clients(problem: &Problem) -> bool {
+    problem.status < 500 || problem.status == 504
+}
+
+/// The first fault of a query in Funnel Rocket's words, other problems in ours.
+fn message(problem: &Problem) -> String {
+    match problem.errors.first() {
+        Some(first) if VALIDATION_KINDS.contains(&first.kind.as_str()) => {
+            format!(
+                "Query validation failed: ValidationError({}: {})",
+                first.kind, first.message
+            )
+        }
+        _ => problem.detail.clone(),
+    }
+}
+
+fn kind(problem: &Problem) -> &str {
+    let of_first = problem.errors.first().map(|first| first.kind.as_str());
+    if let Some(kind) = of_first.filter(|kind| VALIDATION_KINDS.contains(kind)) {
+        return kind;
+    }
+    match (problem.class.as_deref(), problem.status) {
+        (Some("data"), _) => "DATA",
+        (Some("cancelled"), _) => "CANCELLED",
+        (Some("timeout"), _) => "TIMEOUT",
+        (_, 401) => "UNAUTHORIZED",
+        (_, 403) => "FORBIDDEN",
+        (_, 404) => "NOT_FOUND",
+        (_, 409) => "CONFLICT",
+        (_, 410) => "GONE",
+        (Some("external"), _) => "EXTERNAL",
+        (Some("platform"), _) | (_, 503) => "UNAVAILABLE",
+        (_, 400..=499) => "INVALID_ARGUMENTS",
+        _ => "UNEXPECTED",
+    }
+}
+
+/// Every fault; a problem without single faults is one itself.
+fn errors(problem: &Problem) -> Vec<hw_api::ProblemError> {
+    match problem.errors.as_slice() {
+        [] => {
+            let finding = hw_catalog::Finding::new(problem.code.clone(), problem.detail.clone());
+            let finding = match &problem.help {
+                Some(help) => finding.help(help),
+                None => finding,
+            };
+            vec![finding.into()]
+        }
+        errors => errors.to_vec(),
+    }
+}
+
+/// The answer to who waited for a job: its result document, or why there is none.
+pub(super) async fn of_job(state: &Server, record: &JobRecord) -> Response {
+    let (code, body) = document_of_job(state, record).await;
+    (status_of_job(code, state), document(&body)).into_response()
+}
+
+fn status_of_job(code: u16, state: &Server) -> StatusCode {
+    match code {
+        200 => StatusCode::OK,
+        other => status(other, &state.config().compat),
+    }
+}
+
+/// The same as a document, with the status that fits it.
+pub(super) async fn document_of_job(state: &Server, record: &JobRecord) -> (u16, Value) {
+    let fault: Fault = match record.state {
+        JobState::Succeeded => match state.controller().result(record).await {
+            Ok(Some(result)) => return (200, result),
+            Ok(None) => ApiError::ResultGone {
+                document: format!("job {}", record.id),
+            }
+            .into(),
+            Err(error) => error.into(),
+        },
+        JobState::Queued
+        | JobState::Running
+        | JobState::Finishing
+        | JobState::Failed
+        | JobState::Cancelled
+        | JobState::TimedOut => why_none(record),
+    };
+    let problem = fault.into_problem();
+    let failure = failure_of_job(state, record, &problem);
+    (problem.status, serde_json::to_value(failure).unwrap_or_default())
+}
+
+/// The failure of a job, with its id and what it took.
+pub(super) fn failure_of_job(state: &Server, record: &JobRecord, problem: &Problem) -> RocketFailure {
+    let counted = |states: &[TaskState]| -> u32 { states.iter().map(|state| record.tasks.in_state(*state)).sum() };
+    let failed = [TaskState::Failed, TaskState::TimedOut, TaskState::Quarantined];
+    RocketFailure {
+        request_id: Some(hw_worker::request_id(record.id)),
+        stats: Some(json!({
+            "totalTime": record.age.as_secs_f64(),
+            "invoker": {
+                "totalTasks": record.tasks.total(),
+                "totalAttempts": record.attempts,
+                "failedTasks": counted(&failed),
+            },
+        })),
+        ..failure(problem, &state.config().compat)
+    }
+}
