@@ -24,6 +24,7 @@ mod parts;
 mod reader;
 mod readme;
 mod repartition;
+mod rocket;
 mod sql;
 mod storm;
 mod tables;

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use hw_api::ExitCode;
 
-use crate::args::{CommandLine, Format, Global, When};
+use crate::args::{CommandLine, Format, Global, When, or_rocket};
 use crate::console::Console;
 use crate::context::{Context, Ended};
 use crate::failure::{ClientError, Ending, Failure};
@@ -73,7 +73,10 @@ pub async fn run(
 
 fn parse(arguments: &[OsString], width: usize) -> Result<CommandLine, clap::Error> {
     let command = CommandLine::command().term_width(width);
-    CommandLine::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    match command.try_get_matches_from(arguments) {
+        Ok(matches) => CommandLine::from_arg_matches(&matches),
+        Err(refused) => or_rocket(refused, arguments),
+    }
 }
 
 /// The exit code of an ending, after telling what there is to tell.

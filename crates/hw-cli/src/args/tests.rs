@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::ffi::OsString;
+
 use clap::{CommandFactory as _, Parser as _};
 use expect_test::{Expect, expect};
 
 use super::place::{is_url, names_a_file};
-use super::{Command, CommandLine, duration};
+use super::{Command, CommandLine, duration, or_rocket};
 use crate::tests::Scene;
 
 #[test]
@@ -319,4 +321,36 @@ fn settings_are_key_and_value() {
     };
     assert_eq!(set("a.b=c=d"), Some(("a.b".to_owned(), "c=d".to_owned())));
     assert_eq!((set("a"), set("=b")), (None, None));
+}
+
+#[test]
+fn funnel_rockets_commands_are_ours() {
+    let check = |line: &str, ours: &str| {
+        let parsed = |line: &str| {
+            let words: Vec<OsString> = std::iter::once("headwater")
+                .chain(line.split(' '))
+                .map(OsString::from)
+                .collect();
+            let parsed = CommandLine::try_parse_from(&words).or_else(|refused| or_rocket(refused, &words));
+            let settled = parsed.unwrap().settled();
+            format!("{:?} yes={}", settled.command, settled.global.yes)
+        };
+        assert_eq!(parsed(line), parsed(ours), "{line}");
+    };
+    check(
+        "register events /data user ts --pattern *.pq --validation FIRST_LAST --skip-uniques",
+        "table register events /data --group user --time ts --pattern *.pq --validation first_last --skip-uniques",
+    );
+    check("list", "table list");
+    check("info events --full", "table show events --full");
+    check("run events --empty", "funnel run events --empty");
+    check("run events -s {}", "funnel run events --string {}");
+    check("run events -f -", "funnel run events --file -");
+    check("validate events -e", "funnel validate events --empty");
+    check("unregister events --force", "table drop events --force --yes");
+    check("runs events", "table runs events");
+    check("cancel 1731000000-8c0f12ab", "job cancel 8c0f12ab");
+    check("cancel 8c0f12ab", "job cancel 8c0f12ab");
+    let uuid = "01931f3e-7a5b-7000-8000-00008c0f12ab";
+    check(&format!("cancel {uuid}"), &format!("job cancel {uuid}"));
 }
