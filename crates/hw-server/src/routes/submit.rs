@@ -171,7 +171,7 @@ pub(super) async fn make(
     );
     if !findings.is_empty() {
         let fault = ApiError::Parameters { findings }.into();
-        return answer_again(state, (&submit.kind, &submit.params), &options, fault).await;
+        return made_before(state, (&submit.kind, &submit.params), options, fault).await;
     }
     let submit = Submit {
         folder: caller
@@ -221,17 +221,26 @@ fn count_faults(state: &Server, kind: &str, findings: &[Finding]) {
 /// instance, passes while a client tries again and again.
 pub(super) async fn answer_again(
     state: &Shared,
-    (kind, params): (&str, &Value),
+    request: (&str, &Value),
     options: &JobOptions,
     fault: Fault,
 ) -> Answer {
+    let submitted = made_before(state, request, options, fault).await?;
+    answer(state, submitted, options).await
+}
+
+/// The job that this request made when it was sent before, else the fault.
+async fn made_before(
+    state: &Shared,
+    (kind, params): (&str, &Value),
+    options: &JobOptions,
+    fault: Fault,
+) -> Result<Submitted, Fault> {
     let Some(key) = options.key() else {
         return Err(fault);
     };
-    match state.controller().repeated(kind, params, key).await? {
-        Some(submitted) => answer(state, submitted, options).await,
-        None => Err(fault),
-    }
+    let submitted = state.controller().repeated(kind, params, key).await?;
+    submitted.ok_or(fault)
 }
 
 async fn answer(state: &Shared, submitted: Submitted, options: &JobOptions) -> Answer {
