@@ -123,6 +123,44 @@ fn the_worked_examples_hold_however_the_rows_are_cut() {
 }
 
 #[test]
+fn a_result_is_drawn_alike_at_once_and_later() {
+    let sandbox = registered(false);
+    let _up = sandbox.up();
+    let query = json!({"compare": true, "funnel": {
+        "sequence": steps(&["view", "buy"]), "stepTimes": true, "breakdown": {"column": "device"},
+    }});
+    let query = query.to_string();
+    let run = |format: &str| sandbox.ok(["funnel", "run", "events", "--string", &query, "--format", format]);
+    let (svg, page) = (run("svg"), run("html"));
+    let jobs = sandbox.ok(["job", "list", "--kind", "funnel", "--limit", "1", "-q"]);
+    let job = jobs.trim();
+    assert_eq!(sandbox.ok(["job", "show", job, "--format", "svg"]), svg);
+    assert_eq!(sandbox.ok(["job", "show", job, "--format", "html"]), page);
+    for text in [
+        "Funnel over events",
+        "40.0%",
+        "Time since the step before",
+        "by device",
+        "Compared with the rest",
+    ] {
+        assert!(svg.contains(text) && page.contains(text), "{text}: {svg}");
+    }
+    let register = sandbox.ok(["job", "list", "--kind", "register", "-q"]);
+    let refused = sandbox.run(["job", "show", register.trim(), "--format", "svg"]);
+    assert!(
+        refused.code == 3 && refused.stderr.contains("only funnels have a picture"),
+        "{refused:?}"
+    );
+    let refused = sandbox.run(["table", "list", "--format", "svg"]);
+    assert!(refused.code == 2 && refused.stdout.is_empty(), "{refused:?}");
+    let refused = sandbox.run(["funnel", "run", "events", "--empty", "--detach", "--format", "html"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("job show ID --format html"),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn a_funnel_runs_over_files_without_registration() {
     let sandbox = registered(false);
     for path in ["data/*.parquet", "data/"] {

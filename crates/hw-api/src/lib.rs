@@ -44,5 +44,11 @@ pub const JSON_LINES: &str = "application/jsonl";
 /// Media type of an Arrow IPC stream.
 pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
+/// Media type of a drawing.
+pub const SVG: &str = "image/svg+xml";
+
+/// Media type of a page.
+pub const HTML: &str = "text/html";
+
 /// Header with the client's working folder; honoured only over the Unix socket and in process.
 pub const FOLDER_HEADER: &str = "headwater-folder";

@@ -120,6 +120,10 @@ pub(crate) enum Format {
     Markdown,
     /// Rows of `sql` as an Arrow IPC stream
     Arrow,
+    /// A funnel's result as a drawing: `funnel run` and `job show`
+    Svg,
+    /// A funnel's result as a page with drawing and figures
+    Html,
     /// Timeline of `job export`
     #[value(hide = true)]
     ChromeTrace,
@@ -135,6 +139,8 @@ impl Format {
             Self::Csv => "csv",
             Self::Markdown => "markdown",
             Self::Arrow => "arrow",
+            Self::Svg => "svg",
+            Self::Html => "html",
             Self::ChromeTrace => "chrome-trace",
         }
     }

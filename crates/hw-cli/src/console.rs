@@ -93,10 +93,20 @@ impl Console {
         }
     }
 
-    /// The form of a document or list: `markdown`, `arrow` and `chrome-trace` are refused.
+    /// The form of a funnel's result, which may be a picture too.
+    pub(crate) fn funnel_format(&self) -> Result<Format, Ending> {
+        match self.format {
+            Some(format @ (Format::Svg | Format::Html)) => Ok(format),
+            _ => self.plain_format(Answer::Document),
+        }
+    }
+
+    /// The form of a document or list: those that only rows, pictures or timelines have are refused.
     pub(crate) fn plain_format(&self, answer: Answer) -> Result<Format, Ending> {
         match self.format_for(answer) {
-            format @ (Format::Markdown | Format::Arrow | Format::ChromeTrace) => Err(unfit(format)),
+            format @ (Format::Markdown | Format::Arrow | Format::Svg | Format::Html | Format::ChromeTrace) => {
+                Err(unfit(format))
+            }
             format => Ok(format),
         }
     }

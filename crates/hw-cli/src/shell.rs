@@ -255,7 +255,13 @@ impl<'a> Shell<'a> {
         match self.settings.format {
             Format::Table => self.table(body, begin).await,
             Format::Markdown => self.markdown(body).await,
-            Format::Json | Format::JsonLines | Format::Csv | Format::Arrow | Format::ChromeTrace => {
+            Format::Json
+            | Format::JsonLines
+            | Format::Csv
+            | Format::Arrow
+            | Format::Svg
+            | Format::Html
+            | Format::ChromeTrace => {
                 passthrough::copy(self, body).await?;
                 self.tell_time(begin);
                 Ok(())
@@ -379,7 +385,7 @@ impl<'a> Shell<'a> {
 fn row_format(format: Format) -> RowFormat {
     match format {
         Format::Table | Format::Markdown | Format::Arrow => RowFormat::Arrow,
-        Format::Json | Format::ChromeTrace => RowFormat::Json,
+        Format::Json | Format::Svg | Format::Html | Format::ChromeTrace => RowFormat::Json,
         Format::JsonLines => RowFormat::JsonLines,
         Format::Csv => RowFormat::Csv,
     }

@@ -9,6 +9,7 @@ const PURE: &[&str] = &[
     "hw-job",
     "hw-catalog",
     "hw-funnel",
+    "hw-chart",
     "hw-plan",
     "hw-loop",
     "hw-options",

@@ -14,7 +14,7 @@ pub(crate) enum JobVerb {
     List(JobListArgs),
     /// Show a job: state, progress, result, error
     #[command(
-        after_long_help = "Examples:\n  headwater job show 3f2a91c0\n  headwater job show 3f2a91c0 --format json"
+        after_long_help = "Examples:\n  headwater job show 3f2a91c0\n  headwater job show 3f2a91c0 --format json\n  headwater job show 3f2a91c0 --format html > funnel.html"
     )]
     Show {
         /// Id of the job, or its last characters

@@ -98,7 +98,7 @@ fn the_main_help() {
               --set <KEY=VALUE>    A setting that wins over environment and files; may be repeated
               --format <FORMAT>    Form of the answer [default: table on a terminal; piped: csv for rows,
                                    json for a document, jsonl for a list] [possible values: table, json,
-                                   jsonl, csv, markdown, arrow]
+                                   jsonl, csv, markdown, arrow, svg, html]
           -q, --quiet              Print ids or names only, one a line, and no remarks
               --color <WHEN>       When to colour [env: NO_COLOR, CLICOLOR_FORCE] [default: auto] [possible
                                    values: auto, always, never]
@@ -161,6 +161,8 @@ fn the_help_of_a_verb_is_its_manual() {
                       - csv:      RFC 4180 with a header line
                       - markdown: Rows of `sql` as a Markdown table
                       - arrow:    Rows of `sql` as an Arrow IPC stream
+                      - svg:      A funnel's result as a drawing: `funnel run` and `job show`
+                      - html:     A funnel's result as a page with drawing and figures
 
               -q, --quiet
                       Print ids or names only, one a line, and no remarks
@@ -237,6 +239,8 @@ fn the_help_of_a_verb_is_its_manual() {
                       - csv:      RFC 4180 with a header line
                       - markdown: Rows of `sql` as a Markdown table
                       - arrow:    Rows of `sql` as an Arrow IPC stream
+                      - svg:      A funnel's result as a drawing: `funnel run` and `job show`
+                      - html:     A funnel's result as a page with drawing and figures
 
               -q, --quiet
                       Print ids or names only, one a line, and no remarks

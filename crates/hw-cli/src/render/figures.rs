@@ -2,25 +2,7 @@
 
 use std::time::Duration;
 
-/// `1204` as `1,204`.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && at % 3 == first {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A count and its noun: `1 row`, `2 rows`. The plural is made with `s`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number))
-}
+pub(crate) use hw_chart::{count, counted, number};
 
 /// `3600000` as `3.6 MB`.
 pub(crate) fn bytes(number: u64) -> String {
@@ -53,28 +35,6 @@ pub(crate) fn duration(time: Duration) -> String {
 /// The same from seconds as the wire has them; negative and unreadable ones show as nothing.
 pub(crate) fn seconds(seconds: f64) -> String {
     duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-}
-
-/// A share as `89.2%`; `-` where the whole is zero.
-pub(crate) fn percent(part: u64, whole: u64) -> String {
-    match share(part, whole) {
-        Some(share) => format!("{:.1}%", share * 100.0),
-        None => "-".to_owned(),
-    }
-}
-
-/// A share between 0 and 1; `None` where the whole is zero.
-pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// A number without more digits than it needs, at most four behind the point.
-pub(crate) fn number(value: f64) -> String {
-    let text = format!("{value:.4}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
 }
 
 /// The first seconds of an RFC 3339 time: `2026-11-21 08:42:13Z`. Other texts as they are.

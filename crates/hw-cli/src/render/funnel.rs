@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use hw_chart::{
+    Aggregation, Branch, Compare, FunnelResult, Selection, count, counted, figure_text, number, numbered, percent,
+    share, step_labels,
+};
+use serde_json::Value;
 
 use crate::render::csv;
-use crate::render::figures::{count, counted, number, percent, share};
 use crate::render::grid::{Cell, Grid};
 use crate::render::rows::Layout;
 use crate::render::text::{fit, pad, printable, width};
@@ -15,77 +17,6 @@ use crate::render::text::{fit, pad, printable, width};
 const BAR_WIDTH: usize = 30;
 /// Columns of the longest bar, and of a step's name, where there is not.
 const BAR_WIDTH_MIN: usize = 10;
-
-/// What is shown of a result document; members that are not known are left aside.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct FunnelResult {
-    #[serde(default)]
-    query: Selection,
-    funnel: Option<Funnel>,
-    compare: Option<Compare>,
-    #[serde(default)]
-    stats: Value,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Selection {
-    #[serde(default)]
-    matching_groups: u64,
-    #[serde(default)]
-    matching_group_rows: u64,
-    #[serde(default)]
-    aggregations: Vec<Aggregation>,
-    since_previous: Option<Times>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Funnel {
-    sequence: Vec<Selection>,
-    #[serde(default)]
-    end_aggregations: Vec<Aggregation>,
-    #[serde(default)]
-    breakdown: Vec<Branch>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Branch {
-    #[serde(default)]
-    value: Value,
-    #[serde(default)]
-    other: bool,
-    values: Option<u64>,
-    sequence: Vec<Selection>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Compare {
-    matched: Selection,
-    rest: Selection,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Aggregation {
-    column: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    value: Value,
-    name: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Times {
-    #[serde(default)]
-    count: u64,
-    mean: Option<f64>,
-    p50: Option<f64>,
-    p90: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
-}
 
 /// The result for people. `query` is the document that was asked, for the names of the steps.
 pub(crate) fn chart(result: &FunnelResult, query: &Value, layout: Layout) -> String {
@@ -249,55 +180,6 @@ fn bar(part: u64, whole: u64, width: usize, unicode: bool) -> String {
     pad(&filled, width, false)
 }
 
-fn numbered(labels: &[String]) -> impl Iterator<Item = String> {
-    let known = labels
-        .iter()
-        .enumerate()
-        .map(|(at, label)| format!("{} {label}", at + 1));
-    known
-        .chain((labels.len() + 1..).map(|at| at.to_string()))
-        .map(|label| label.trim_end().to_owned())
-}
-
-fn step_labels(query: &Value) -> Vec<String> {
-    let sequence = query.pointer("/funnel/sequence").and_then(Value::as_array);
-    sequence.into_iter().flatten().map(step_label).collect()
-}
-
-/// `event == buy`, `event == buy and price > 10`, `no event == buy`.
-fn step_label(step: &Value) -> String {
-    let filters: Vec<String> = match (step.get("filter"), step.get("filters").and_then(Value::as_array)) {
-        (Some(filter), _) => vec![filter_label(filter)],
-        (None, Some(filters)) => filters.iter().map(filter_label).collect(),
-        (None, None) => Vec::new(),
-    };
-    let label = filters.join(" and ");
-    match step.get("rowFound") {
-        Some(Value::Bool(false)) => format!("no {label}"),
-        _ => label,
-    }
-}
-
-fn filter_label(filter: &Value) -> String {
-    let parts: Vec<&Value> = match filter {
-        Value::Array(parts) => parts.iter().collect(),
-        Value::Object(members) => ["column", "op", "value"]
-            .iter()
-            .filter_map(|key| members.get(*key))
-            .collect(),
-        other => vec![other],
-    };
-    let texts: Vec<String> = parts.into_iter().map(value_text).collect();
-    texts.join(" ")
-}
-
-fn value_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 fn times(sequence: &[Selection], labels: &[String], layout: Layout) -> String {
     let mut grid = Grid::new(&[
         "time since the step before",
@@ -332,8 +214,8 @@ fn aggregations(list: &[Aggregation], layout: Layout) -> String {
     let mut numbers = Grid::new(&["aggregation", ">value"]);
     for aggregation in list {
         match &aggregation.value {
-            Value::Object(values) => section(&mut out, &value_table(aggregation, values, layout)),
-            value => numbers.row(vec![Cell::new(title(aggregation)), Cell::new(figure_text(value))]),
+            Value::Object(_) => section(&mut out, &value_table(aggregation, layout)),
+            value => numbers.row(vec![Cell::new(aggregation.title()), Cell::new(figure_text(value))]),
         }
     }
     match numbers.is_empty() {
@@ -346,39 +228,16 @@ fn aggregations(list: &[Aggregation], layout: Layout) -> String {
     }
 }
 
-fn title(aggregation: &Aggregation) -> String {
-    let what = format!("{} of {}", aggregation.kind, aggregation.column);
-    match &aggregation.name {
-        Some(name) => format!("{name} ({what})"),
-        None => what,
-    }
-}
-
-fn value_table(aggregation: &Aggregation, values: &Map<String, Value>, layout: Layout) -> String {
-    let mut rows: Vec<(&String, &Value)> = values.iter().collect();
-    // The document's order means nothing: largest first, equal ones by name.
-    rows.sort_by(|(key, value), (other_key, other)| {
-        let (value, other) = (value.as_f64().unwrap_or(f64::NAN), other.as_f64().unwrap_or(f64::NAN));
-        other.total_cmp(&value).then_with(|| key.cmp(other_key))
-    });
+fn value_table(aggregation: &Aggregation, layout: Layout) -> String {
     let mut grid = Grid::new(&["", ">"]);
-    for (key, value) in rows {
+    for (key, value) in aggregation.entries().unwrap_or_default() {
         grid.row(vec![Cell::new(format!("  {key}")), Cell::new(figure_text(value))]);
     }
     format!(
         "{}\n{}",
-        layout.style.strong(printable(&title(aggregation))),
+        layout.style.strong(printable(&aggregation.title())),
         grid.render(layout)
     )
-}
-
-fn figure_text(value: &Value) -> String {
-    match (value.as_u64(), value.as_f64()) {
-        (Some(whole), _) => count(whole),
-        (None, Some(float)) => number(float),
-        (None, None) if value.is_null() => "-".to_owned(),
-        (None, None) => value_text(value),
-    }
 }
 
 fn breakdown_title(query: &Value) -> String {
@@ -410,7 +269,7 @@ fn branches(branches: &[Branch], layout: Layout) -> String {
             .map(|step| Cell::new(count(step.matching_groups)));
         let total = percent(groups_of(branch.sequence.last()), groups_of(branch.sequence.first()));
         grid.row(
-            [Cell::new(branch_label(branch))]
+            [Cell::new(branch.label())]
                 .into_iter()
                 .chain(counts)
                 .chain([Cell::new(total)])
@@ -418,15 +277,6 @@ fn branches(branches: &[Branch], layout: Layout) -> String {
         );
     }
     grid.render(layout)
-}
-
-fn branch_label(branch: &Branch) -> String {
-    match (branch.other, branch.values) {
-        (true, Some(values)) => format!("({} others)", count(values)),
-        (true, None) => "(others)".to_owned(),
-        (false, _) if branch.value.is_null() => "(null)".to_owned(),
-        (false, _) => value_text(&branch.value),
-    }
 }
 
 fn comparison(compare: &Compare, layout: Layout) -> String {

@@ -47,7 +47,7 @@ fn numbers_for_people() {
         ["0 ms", "12 ms", "1.50 s", "1 min 05 s", "3 h 20 min", "0 ms", "0 ms"]
     );
     assert_eq!(
-        [(1, 3), (0, 5), (5, 0)].map(|(part, whole)| figures::percent(part, whole)),
+        [(1, 3), (0, 5), (5, 0)].map(|(part, whole)| hw_chart::percent(part, whole)),
         ["33.3%", "0.0%", "-"]
     );
     assert_eq!(

@@ -1,6 +1,7 @@
 //! `headwater demo`: ordinary requests over data that the program brings along.
 
 use hw_api::RegisterRequest;
+use hw_chart::FunnelResult;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::console::Answer;
 use crate::context::{Context, Ended, quoted};
 use crate::failure::Ending;
 use crate::program::DemoData;
-use crate::render::funnel::{FunnelResult, chart, csv, stats_line};
+use crate::render::funnel::{chart, csv, stats_line};
 use crate::verbs::funnel::command_line;
 use crate::verbs::lists::machine_document;
 use crate::verbs::running::{Outcome, Settled, run_job};

@@ -1,6 +1,7 @@
 //! `headwater funnel`.
 
 use hw_api::ExitCode;
+use hw_chart::{FunnelResult, Picture};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -9,9 +10,9 @@ use crate::args::{Format, FunnelVerb, RunArgs, Step, ValidateArgs, names_a_file}
 use crate::client::{Call, parse};
 use crate::console::Answer;
 use crate::context::{Context, Ended, quoted};
-use crate::failure::{Ending, Failure};
+use crate::failure::{ClientError, Ending, Failure};
 use crate::render::diagnostic;
-use crate::render::funnel::{FunnelResult, chart, csv, stats_line};
+use crate::render::funnel::{chart, csv, stats_line};
 use crate::render::json::pretty;
 use crate::verbs::lists::machine_document;
 use crate::verbs::query::Query;
@@ -43,7 +44,10 @@ struct FunnelBody<'a> {
 }
 
 async fn run_funnel(context: &mut Context, args: &RunArgs) -> Ended {
-    let format = context.console.plain_format(Answer::Document)?;
+    let format = context.console.funnel_format()?;
+    if args.job.detach && matches!(format, Format::Svg | Format::Html) {
+        return Err(no_picture_yet(format));
+    }
     let query = Query::load(context, &args.query)?;
     let body = FunnelBody {
         table: table_of(context, args),
@@ -59,7 +63,7 @@ async fn run_funnel(context: &mut Context, args: &RunArgs) -> Ended {
     match outcome.map_err(|ending| ending.within(&query.source))? {
         Outcome::Detached { id, text } => detached(context, &id, &text),
         Outcome::Settled(settled) => {
-            print_result(context, &settled, &query.value(), format)?;
+            print_result(context, &settled, args, &query.value(), format)?;
             Ok(settled.exit)
         }
     }
@@ -105,7 +109,23 @@ pub(crate) fn detached(context: &mut Context, id: &str, text: &str) -> Ended {
     Ok(ExitCode::Done)
 }
 
-fn print_result(context: &mut Context, settled: &Settled, query: &Value, format: Format) -> Result<(), Ending> {
+/// A job that goes on at the server has nothing to draw.
+fn no_picture_yet(format: Format) -> Ending {
+    let name = format.name();
+    ClientError::Usage {
+        reason: format!("`--detach` does not wait for a result that `--format {name}` could draw"),
+        help: Some(format!("draw it later: `headwater job show ID --format {name}`")),
+    }
+    .into()
+}
+
+fn print_result(
+    context: &mut Context,
+    settled: &Settled,
+    args: &RunArgs,
+    query: &Value,
+    format: Format,
+) -> Result<(), Ending> {
     if context.console.quiet {
         return context.console.line(&settled.job.id);
     }
@@ -127,6 +147,17 @@ fn print_result(context: &mut Context, settled: &Settled, query: &Value, format:
         Format::Csv => {
             let result: FunnelResult = parse(&settled.result)?;
             context.console.data(csv(&result))
+        }
+        Format::Svg | Format::Html => {
+            let picture = Picture {
+                title: &args.table,
+                query,
+                result: &parse(&settled.result)?,
+            };
+            context.console.data(match format {
+                Format::Html => picture.html(),
+                _ => picture.svg(),
+            })
         }
         format => machine_document(context, &settled.result, format),
     }

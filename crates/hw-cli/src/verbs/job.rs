@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hw_api::{EventDocument, ExitCode, JobDocument};
+use hw_chart::FunnelResult;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -14,7 +15,7 @@ use crate::failure::{ClientError, Ending};
 use crate::output::OutputFile;
 use crate::progress::Progress;
 use crate::render::figures::{bytes, counted, seconds, time};
-use crate::render::funnel::{FunnelResult, chart};
+use crate::render::funnel::chart;
 use crate::render::grid::{Cell, Grid};
 use crate::render::json::pretty;
 use crate::render::listing::{state_cell, task_counts};
@@ -59,8 +60,20 @@ async fn list_jobs(context: &mut Context, args: &JobListArgs) -> Result<(), Endi
 }
 
 async fn show(context: &mut Context, id: &str) -> Result<(), Ending> {
+    match context.console.format {
+        Some(Format::Svg) if !context.console.quiet => return show_picture(context, id, hw_api::SVG).await,
+        Some(Format::Html) if !context.console.quiet => return show_picture(context, id, hw_api::HTML).await,
+        _ => {}
+    }
     let answer = context.client.document(Call::get(&["jobs", id])).await?;
     print_job(context, &answer)
+}
+
+/// The result as the server draws it; it knows whether there is one, and whether it has a picture.
+async fn show_picture(context: &mut Context, id: &str, media_type: &'static str) -> Result<(), Ending> {
+    let call = Call::get(&["jobs", id, "result"]).accept(media_type);
+    let answer = context.client.document(call).await?;
+    context.console.data(answer.text)
 }
 
 fn print_job(context: &mut Context, answer: &Document) -> Result<(), Ending> {

@@ -122,7 +122,9 @@ impl<T: Listed> ListPrinter<T> {
                 self.grid.row(parse::<T>(text)?.cells());
                 Ok(())
             }
-            format @ (Format::Markdown | Format::Arrow | Format::ChromeTrace) => Err(unfit(format)),
+            format @ (Format::Markdown | Format::Arrow | Format::Svg | Format::Html | Format::ChromeTrace) => {
+                Err(unfit(format))
+            }
         }
     }
 

@@ -47,7 +47,7 @@ fn settings(context: &Context, args: &SqlArgs, is_session: bool) -> Result<Setti
         (None, Some(format)) => format,
         _ => context.console.format_for(Answer::Rows),
     };
-    if format == Format::ChromeTrace {
+    if matches!(format, Format::ChromeTrace | Format::Svg | Format::Html) {
         return Err(crate::console::unfit(format));
     }
     if format == Format::Arrow && args.output.is_none() && context.console.output_is_terminal {

@@ -3,6 +3,7 @@
 mod artefact;
 mod find;
 mod moments;
+mod picture;
 mod request;
 mod trace;
 
@@ -74,9 +75,14 @@ pub(super) fn routes() -> Vec<Route> {
             .optional_body(json::<CancelRequest>())
             .answers(200, "The job.", vec![json::<JobDocument>()]),
         Route::get("/api/v1/jobs/{job}/result", "show_result", get(result))
-            .about("The result of a job alone, or why there is none.")
+            .about("The result of a job alone, or why there is none; that of a funnel also as a picture.")
             .role(Role::Read)
-            .answers(200, "The result document.", vec![any("application/json")]),
+            .header("Accept", "One of the media types of the answer; JSON if absent.")
+            .answers(
+                200,
+                "The result document; or, where the header `Accept` asks for it, a drawing or a page with the same figures.",
+                vec![any("application/json"), any(hw_api::SVG), any(hw_api::HTML)],
+            ),
         Route::get("/api/v1/jobs/{job}/export", "export_job", get(export))
             .about("Everything about a job in one document.")
             .role(Role::Read)
@@ -244,15 +250,21 @@ async fn cancel(
     Ok(document(&full_document(&state, record).await))
 }
 
-async fn result(State(state): State<Shared>, query: QueryPairs, Segments(job): Segments<String>) -> Answer {
+async fn result(
+    State(state): State<Shared>,
+    query: QueryPairs,
+    headers: HeaderMap,
+    Segments(job): Segments<String>,
+) -> Answer {
     query.reader(&[]).finish()?;
     let record = find_job(&state, &job).await?;
+    let form = picture::chosen_form(&record, &headers)?;
     let gone = || ApiError::ResultGone {
         document: format!("job {}", record.id),
     };
     match record.state {
         JobState::Succeeded => match state.controller().result(&record).await? {
-            Some(result) => Ok(document(&result)),
+            Some(result) => picture::shown(&record, result, form).await,
             None => Err(gone().into()),
         },
         JobState::Failed | JobState::TimedOut | JobState::Cancelled => Err(why_none(&record)),

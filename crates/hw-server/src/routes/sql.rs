@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use futures::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use hw_api::{ExplainDocument, ExplainRequest, Problem, RowFormat, SqlRequest};
 use hw_catalog::{Finding, TableName, TableVersion};
@@ -20,7 +20,7 @@ use hw_store::Role;
 use super::{Answer, Route, any, document, json};
 use crate::auth::Caller;
 use crate::problem::{ApiError, Fault, of_query};
-use crate::request::{JsonBody, QueryPairs};
+use crate::request::{JsonBody, QueryPairs, preferred};
 use crate::state::{Shared, State as Server};
 
 const OFFERED: &str = "application/json, application/jsonl, text/csv and application/vnd.apache.arrow.stream";
@@ -59,7 +59,7 @@ async fn run(
     JsonBody(request): JsonBody<SqlRequest>,
 ) -> Answer {
     query.reader(&[]).finish()?;
-    let format = chosen_format(&headers)?;
+    let format = preferred(&headers, RowFormat::Json, format_of, OFFERED)?;
     check_options(&request)?;
     let session = session(&state, &caller);
     settings::apply(&session, &request.settings).await?;
@@ -136,39 +136,6 @@ fn encoding(format: RowFormat) -> hw_query::RowFormat {
         RowFormat::Csv => hw_query::RowFormat::Csv(LineEnd::CrLf),
         RowFormat::Arrow => hw_query::RowFormat::ArrowStream,
     }
-}
-
-/// The format that the client likes best; the first one where it likes several equally.
-fn chosen_format(headers: &HeaderMap) -> Result<RowFormat, Fault> {
-    let accept: Vec<&str> = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .collect();
-    if accept.is_empty() {
-        return Ok(RowFormat::Json);
-    }
-    let accept = accept.join(", ");
-    let mut best: Option<(f32, RowFormat)> = None;
-    for entry in accept.split(',') {
-        let mut parts = entry.split(';').map(str::trim);
-        let format = format_of(&parts.next().unwrap_or_default().to_ascii_lowercase());
-        let weight = parts
-            .find_map(|part| part.strip_prefix("q="))
-            .map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-        if let Some(format) = format.filter(|_| weight > 0.0)
-            && best.is_none_or(|(known, _)| weight > known)
-        {
-            best = Some((weight, format));
-        }
-    }
-    best.map(|(_, format)| format).ok_or_else(|| {
-        ApiError::NotAcceptable {
-            accept,
-            offered: OFFERED,
-        }
-        .into()
-    })
 }
 
 fn format_of(media_type: &str) -> Option<RowFormat> {

@@ -571,3 +571,60 @@ async fn short_cuts_take_starts_and_deadlines_too() {
     );
     assert!(job["starts_in_seconds"].as_f64().unwrap() > 7100.0);
 }
+
+#[tokio::test]
+async fn a_funnels_result_is_shown_in_the_form_that_the_client_likes() {
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let setting = Setting::new().await;
+    let funnel = setting
+        .post("/api/v1/funnels/run?wait=10s", json!({"table": "a<b>", "query": {}}))
+        .await;
+    let work = setting.post("/api/v1/jobs?wait=10s", work(json!({}))).await;
+    let ask = async |job: &Value, accept: &str| {
+        let path = format!("/api/v1/jobs/{}/result", job["id"].as_str().unwrap());
+        let reply = setting.call(Method::GET, &path).header("accept", accept).send().await;
+        format!("{} {}", reply.status.as_u16(), reply.header("content-type"))
+    };
+    let mut answers = String::new();
+    for accept in [
+        "image/svg+xml",
+        "image/*",
+        "text/html",
+        BROWSER,
+        "*/*",
+        "application/json, image/svg+xml",
+        "text/html;q=0.1, image/svg+xml;q=0.2",
+        "image/png",
+    ] {
+        answers += &format!(
+            "{accept}: {}, {}\n",
+            ask(&funnel.json(), accept).await,
+            ask(&work.json(), accept).await
+        );
+    }
+    expect![[r#"
+        image/svg+xml: 200 image/svg+xml, 406 application/problem+json
+        image/*: 200 image/svg+xml, 406 application/problem+json
+        text/html: 200 text/html; charset=utf-8, 406 application/problem+json
+        text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8: 200 text/html; charset=utf-8, 200 application/json
+        */*: 200 application/json, 200 application/json
+        application/json, image/svg+xml: 200 application/json, 200 application/json
+        text/html;q=0.1, image/svg+xml;q=0.2: 200 image/svg+xml, 406 application/problem+json
+        image/png: 406 application/problem+json, 406 application/problem+json
+    "#]].assert_eq(&answers);
+    let path = format!("/api/v1/jobs/{}/result", funnel.json()["id"].as_str().unwrap());
+    let reply = setting
+        .call(Method::GET, &path)
+        .header("accept", "text/html")
+        .send()
+        .await;
+    assert_eq!(
+        (reply.header("content-security-policy"), reply.header("vary")),
+        ("default-src 'none'; style-src 'unsafe-inline'; sandbox", "Accept")
+    );
+    assert!(
+        reply.text.contains("<title>Groups of a&lt;b&gt;</title>"),
+        "{}",
+        reply.text
+    );
+}
