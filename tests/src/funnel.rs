@@ -161,6 +161,43 @@ fn a_result_is_drawn_alike_at_once_and_later() {
 }
 
 #[test]
+fn a_funnel_is_a_table_in_sql() {
+    for split in [false, true] {
+        let sandbox = registered(split);
+        let query = json!({"funnel": {"sequence": steps(&["view", "buy", "cart"])}}).to_string();
+        let rows = format!("SELECT step, label, groups, rows, total_rate FROM funnel(events, '{query}')");
+        assert_eq!(
+            sandbox.ok(["sql", &rows, "--format", "csv"]).replace('\r', ""),
+            "step,label,groups,rows,total_rate\n1,event == view,5,12,1.0\n2,event == buy,2,7,0.4\n3,event == cart,1,4,0.2\n"
+        );
+        let spent = "SELECT user, sum(price) AS spent FROM events JOIN funnel_groups(events, $1, 2) USING (user) GROUP BY user ORDER BY user";
+        let answer = sandbox.ok(["sql", spent, "--param", &query, "--format", "csv"]);
+        assert_eq!(answer.replace('\r', ""), "user,spent\n1,30.5\n4,3.0\n");
+        let wrong = query.replace("event", "evnt");
+        let refused = sandbox.run([
+            "sql",
+            &format!("SELECT * FROM funnel(events, '{wrong}')"),
+            "--format",
+            "json",
+        ]);
+        let errors = refused.problem()["errors"].as_array().unwrap().clone();
+        let told: Vec<_> = errors
+            .iter()
+            .map(|error| (&error["code"], &error["pointer"], &error["line"]))
+            .collect();
+        let at = |step: usize| json!(format!("/funnel/sequence/{step}/filter/0"));
+        let wanted = [at(0), at(1), at(2)];
+        let wanted: Vec<_> = wanted.iter().map(|at| (json!("HW-F003"), at, json!(1))).collect();
+        assert!(
+            told.iter()
+                .copied()
+                .eq(wanted.iter().map(|(code, at, line)| (code, *at, line))),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
 fn a_funnel_runs_over_files_without_registration() {
     let sandbox = registered(false);
     for path in ["data/*.parquet", "data/"] {

@@ -14,7 +14,7 @@ const SUGGESTION_LENGTH_MAX: usize = 64;
 const EXCERPT_LENGTH_MAX: usize = 80;
 
 /// Kind of a finding, as clients of the funnel language know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FindingKind {
     /// The validator itself was called wrongly, for instance with an incomplete description of the dataset.
     InvalidArguments,

@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::TableReference;
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
+use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as Parsed;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -22,8 +24,9 @@ use crate::dataset;
 use crate::engine::Engine;
 use crate::error::{QueryError, StatementFault, StatementFaultKind};
 use crate::files::{Format, Named};
+use crate::funnel::add_funnels;
 use crate::session::SessionInput;
-use crate::statement::{self, Relation, StatementKind};
+use crate::statement::{self, CheckedStatement, FUNNEL_SCHEMA, Relation, StatementKind, take_funnels};
 use crate::stores::StatementStores;
 use crate::tables::StoredTable;
 
@@ -47,6 +50,10 @@ pub(crate) struct StatementCatalog {
     /// Set once: the session state refers to this catalog, and views are planned with that state.
     state: Mutex<Option<SessionState>>,
     found: Mutex<HashMap<Key, Arc<dyn TableProvider>>>,
+    /// What the store said of each table, so that every mention means the same version.
+    loaded: Mutex<HashMap<TableName, Option<StoredTable>>>,
+    /// Funnels in this statement and in its views.
+    funnels: AtomicUsize,
     names: Mutex<Vec<TableName>>,
     pinned: Mutex<BTreeMap<TableName, TableVersion>>,
     /// What views grow to when they are put in.
@@ -92,6 +99,8 @@ impl StatementCatalog {
             counters,
             state: Mutex::default(),
             found: Mutex::default(),
+            loaded: Mutex::default(),
+            funnels: AtomicUsize::default(),
             names: Mutex::default(),
             pinned: Mutex::default(),
             weights: Mutex::default(),
@@ -119,12 +128,46 @@ impl StatementCatalog {
         locked(&self.pinned).insert(name.clone(), version);
     }
 
+    /// The table of this name, if the text names one.
+    pub(crate) async fn stored_table(&self, text: &str) -> Result<Option<StoredTable>, QueryError> {
+        match text.parse::<TableName>() {
+            Ok(name) => self.load(&name).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn load(&self, name: &TableName) -> Result<Option<StoredTable>, QueryError> {
+        let known = locked(&self.loaded).get(name).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let stored = self.input.tables.table(name).await.map_err(QueryError::Catalog)?;
+        Ok(locked(&self.loaded).entry(name.clone()).or_insert(stored).clone())
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn input(&self) -> &SessionInput {
+        &self.input
+    }
+
+    /// The options of the session, while the statement is planned.
+    pub(crate) fn config(&self) -> SessionConfig {
+        let state = locked(&self.state);
+        let state = state.as_ref().unwrap_or_else(|| self.engine.template());
+        state.config().clone()
+    }
+
+    /// Lets the planner find a funnel under the name that stands for it.
+    pub(crate) fn put_funnel(&self, name: &str, table: Arc<dyn TableProvider>) {
+        locked(&self.found).insert((FUNNEL_SCHEMA.to_owned(), name.to_owned()), table);
+    }
+
     /// The dataset of this name, if the text names one.
     pub(crate) async fn stored_dataset(&self, text: &str) -> Result<Option<StoredTable>, QueryError> {
-        let Ok(name) = text.parse::<TableName>() else {
-            return Ok(None);
-        };
-        let stored = self.input.tables.table(&name).await.map_err(QueryError::Catalog)?;
+        let stored = self.stored_table(text).await?;
         Ok(stored.filter(|stored| stored.table.kind == TableKind::Dataset))
     }
 
@@ -133,11 +176,16 @@ impl StatementCatalog {
     /// # Errors
     /// [`QueryError::Statement`] with one fault, without a place, where it names nothing.
     pub(crate) async fn named(&self, text: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
+        self.named_within(text, 0).await
+    }
+
+    /// As [`Self::named`], within so many views.
+    pub(crate) async fn named_within(&self, text: &str, depth: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
         let name = text.parse::<TableName>().ok();
         let key = name.map_or((DEFAULT_SCHEMA.to_owned(), text.to_owned()), |name| {
             (name.schema().to_owned(), name.name().to_owned())
         });
-        if let Some(table) = self.stored(&key, 0).await? {
+        if let Some(table) = self.stored(&key, depth).await? {
             return Ok(table);
         }
         if looks_like_file(text) {
@@ -147,11 +195,41 @@ impl StatementCatalog {
         Err(unknown_table(&key, &names).into())
     }
 
+    /// Takes the funnels out of a statement and looks up all that it names. `values` stand for its placeholders.
+    ///
+    /// # Errors
+    /// [`QueryError::Statement`] with every name that stands for nothing and every fault of a funnel.
+    pub(crate) async fn prepare(
+        self: &Arc<Self>,
+        checked: &mut CheckedStatement,
+        sql: &str,
+        state: &SessionState,
+        values: &[ScalarValue],
+        depth: usize,
+    ) -> Result<(), QueryError> {
+        let first = self.funnels.load(Ordering::Relaxed);
+        let calls = take_funnels(&mut checked.parsed, sql, first).map_err(QueryError::Statement)?;
+        self.funnels.fetch_add(calls.len(), Ordering::Relaxed);
+        let resolved = self.resolve(&Names::of(checked, state)?, depth).await;
+        let added = match &resolved {
+            Ok(()) | Err(QueryError::Statement(_)) => add_funnels(self, &calls, values, depth).await,
+            Err(_) => Ok(()),
+        };
+        match (resolved, added) {
+            (Err(QueryError::Statement(mut faults)), Err(QueryError::Statement(more))) => {
+                faults.extend(more);
+                faults.sort_by_key(|fault| fault.place.map(|place| place.offset));
+                Err(QueryError::Statement(faults))
+            }
+            (resolved, added) => resolved.and(added),
+        }
+    }
+
     /// Looks up all that a statement names.
     ///
     /// # Errors
     /// [`QueryError::Statement`] with every name that stands for nothing.
-    pub(crate) async fn resolve(&self, named: &Names<'_>, depth: usize) -> Result<(), QueryError> {
+    async fn resolve(&self, named: &Names<'_>, depth: usize) -> Result<(), QueryError> {
         if named.kind == StatementKind::Catalog || named.relations.iter().any(is_information) {
             let names = self.input.tables.names().await.map_err(QueryError::Catalog)?;
             *locked(&self.names) = names;
@@ -216,7 +294,7 @@ impl StatementCatalog {
         let Ok(name) = TableName::new(&key.0, &key.1) else {
             return Ok(None);
         };
-        let Some(stored) = self.input.tables.table(&name).await.map_err(QueryError::Catalog)? else {
+        let Some(stored) = self.load(&name).await? else {
             return Ok(None);
         };
         locked(&self.pinned).insert(name, stored.table.version);
@@ -270,10 +348,12 @@ impl StatementCatalog {
                 return Err(QueryError::internal("a view met outside of planning"));
             };
             let limits = self.engine.limits();
-            let checked = statement::check(sql, limits).map_err(broken)?;
-            self.resolve(&Names::of(&checked, &state)?, depth + 1)
-                .await
-                .map_err(broken)?;
+            let mut checked = statement::check(sql, limits).map_err(broken)?;
+            let Some(own) = self.own.upgrade() else {
+                return Err(QueryError::internal("a view outlived its statement"));
+            };
+            let prepared = own.prepare(&mut checked, sql, &state, &[], depth + 1).await;
+            prepared.map_err(broken)?;
             let weight = self.weigh(&checked.parsed).map_err(|fault| broken(fault.into()))?;
             let key = (
                 stored.table.name.schema().to_owned(),
@@ -298,7 +378,7 @@ impl StatementCatalog {
 }
 
 /// What a statement names, and which of the names are its own.
-pub(crate) struct Names<'a> {
+struct Names<'a> {
     relations: &'a [Relation],
     kind: StatementKind,
     /// Names that stand for tables somewhere in the statement, not only for WITH clauses.
@@ -306,7 +386,7 @@ pub(crate) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn of(checked: &'a statement::CheckedStatement, state: &SessionState) -> Result<Self, QueryError> {
+    fn of(checked: &'a CheckedStatement, state: &SessionState) -> Result<Self, QueryError> {
         let tables = state.resolve_table_references(&checked.parsed);
         Ok(Self {
             relations: &checked.relations,

@@ -4,6 +4,7 @@
 //! goes wrong later (files, memory, our bugs) is one error of its own kind.
 
 use hw_catalog::Finding;
+use hw_funnel::FindingKind;
 
 mod convert;
 mod place;
@@ -147,6 +148,27 @@ pub enum StatementFaultKind {
     FileDenied,
     /// A file whose format is not known or that has no columns.
     FileFormat,
+    /// A fault within a funnel, told as the funnel language tells it.
+    Funnel(FunnelCode, FindingKind),
+}
+
+/// A code of the funnel language, in one byte: faults are handed around by value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FunnelCode(u8);
+
+impl FunnelCode {
+    /// The code of this name; that of an unexpected fault where the language has no such code.
+    pub(crate) fn of(name: &str) -> Self {
+        let known = hw_funnel::ERROR_CODES.iter().position(|(code, _)| *code == name);
+        Self(known.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX))
+    }
+
+    /// The code as it is written.
+    pub fn as_str(self) -> &'static str {
+        hw_funnel::ERROR_CODES
+            .get(usize::from(self.0))
+            .map_or("HW-F006", |(code, _)| code)
+    }
 }
 
 impl StatementFaultKind {
@@ -167,6 +189,7 @@ impl StatementFaultKind {
             Self::FileNotFound => "HW-Q012",
             Self::FileDenied => "HW-Q013",
             Self::FileFormat => "HW-Q014",
+            Self::Funnel(code, _) => code.as_str(),
         }
     }
 
@@ -186,6 +209,7 @@ impl StatementFaultKind {
             Self::FileNotFound => "FILE_NOT_FOUND",
             Self::FileDenied => "FILE_DENIED",
             Self::FileFormat => "FILE_FORMAT",
+            Self::Funnel(_, kind) => kind.name(),
         }
     }
 }

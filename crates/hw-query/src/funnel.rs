@@ -27,6 +27,7 @@ use crate::error::QueryError;
 use crate::rows::SummaryHandle;
 use crate::run::{AbortOnDrop, Canceller};
 
+mod call;
 mod codec;
 mod direct;
 mod exec;
@@ -36,10 +37,12 @@ mod planner;
 mod run;
 mod skip;
 mod spec;
+mod table;
 #[cfg(test)]
 mod tests;
 mod timeframe;
 
+pub(crate) use call::add_funnels;
 pub use codec::FunnelCodec;
 pub use exec::FunnelExec;
 pub(crate) use planner::FunnelQueryPlanner;
@@ -107,6 +110,11 @@ impl FunnelInput {
             Self::Scan(scan) => scan.export,
             Self::Relation(relation) => relation.export,
         }
+    }
+
+    /// Whether it is known to be parts of a table, and no view.
+    fn is_dataset(&self) -> bool {
+        matches!(self, Self::Scan(scan) if scan.table.kind != TableKind::View)
     }
 }
 

@@ -36,7 +36,7 @@ mod yielding;
 pub use counters::Summary;
 pub use engine::{Engine, EngineConfig, MemoryUse, Reservation};
 pub use error::{
-    ERROR_CODES, Fault, PartFault, PartWrong, Place, QueryError, StatementFault, StatementFaultKind, caret,
+    ERROR_CODES, Fault, FunnelCode, PartFault, PartWrong, Place, QueryError, StatementFault, StatementFaultKind, caret,
 };
 pub use explain::Explained;
 pub use funnel::{

@@ -27,7 +27,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use crate::catalog::{Names, OpenCatalog, StatementCatalog};
+use crate::catalog::{OpenCatalog, StatementCatalog};
 use crate::counters::Counters;
 use crate::engine::Engine;
 use crate::error::{QueryError, StatementFault, StatementFaultKind, classify, from_execution};
@@ -221,14 +221,14 @@ pub(crate) async fn plan(
 
 async fn plan_checked(
     work: &Work,
-    checked: CheckedStatement,
+    mut checked: CheckedStatement,
     values: Vec<ScalarValue>,
     state: &SessionState,
     open: OpenCatalog,
 ) -> Result<Planned, QueryError> {
     let catalog = open.catalog();
     let limits = work.engine.limits();
-    catalog.resolve(&Names::of(&checked, state)?, 0).await?;
+    catalog.prepare(&mut checked, &work.sql, state, &values, 0).await?;
     catalog.weigh(&checked.parsed)?;
     let kind = checked.kind;
     let parsed = checked.parsed;

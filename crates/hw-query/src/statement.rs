@@ -16,12 +16,14 @@ use crate::error::{Place, QueryError, StatementFault, StatementFaultKind, classi
 mod balance;
 mod calls;
 mod chain;
+mod funnels;
 mod guard;
 mod kind;
 mod script;
 mod weight;
 
 pub(crate) use calls::{Call, functions_called};
+pub(crate) use funnels::{Argument, FUNNEL_FUNCTIONS, FUNNEL_SCHEMA, FunnelCall, FunnelFunction, Given, take_funnels};
 pub(crate) use kind::StatementKind;
 pub use script::{Statement, split_statements};
 pub(crate) use weight::weight;

@@ -47,6 +47,11 @@ pub(super) const EXTRA: &[(&str, &str, &str)] = &[
         "the kind `funnel` validates queries and merges partial results, both pure",
     ),
     (
+        "hw-query",
+        "hw-chart",
+        "funnels in SQL name their steps as pictures of them do",
+    ),
+    (
         "headwater",
         "hw-api",
         "what the commands ask of the program fails with a problem",

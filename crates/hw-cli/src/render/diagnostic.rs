@@ -105,6 +105,14 @@ fn without_place(finding: &ProblemError) -> String {
     }
 }
 
+/// The message below a place in a text. A pointer besides it leads further, into a document within that text.
+fn message_at_place(finding: &ProblemError) -> String {
+    match (&finding.pointer, finding.line) {
+        (Some(pointer), Some(_)) if !pointer.is_empty() => format!("{pointer}: {}", finding.message),
+        _ => finding.message.clone(),
+    }
+}
+
 fn place_of<'a>(finding: &ProblemError, source: &'a Source) -> Option<Place<'a>> {
     match (finding.line, finding.column, &finding.pointer, finding.offset) {
         (Some(line), column, _, _) => {
@@ -139,7 +147,7 @@ fn snippet(finding: &ProblemError, source: &Source, place: &Place<'_>, style: St
         window.text,
         " ".repeat(window.before),
         style.error("^".repeat(window.marked)),
-        style.error(indented(&finding.message, 0)),
+        style.error(indented(&message_at_place(finding), 0)),
     )
 }
 

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use hw_catalog::{Groups, Part, Table, TableKind};
 use hw_funnel::{Dataset, Partial, Query};
 
-use super::direct::Direct;
+use super::direct::{Direct, DirectRun};
 use super::node::FunnelNode;
 use super::output::merge_into;
 use super::spec::{FunnelSpec, Options};
@@ -56,12 +56,21 @@ pub(crate) struct FunnelWork {
 }
 
 /// What is to be matched.
-struct Source {
+pub(super) struct Source {
     dataset: Dataset,
     /// No group has rows in two of them.
     relations: Vec<Relation>,
     /// Whether groups may straddle the parts of a relation.
     straddling: bool,
+    /// Registered parts, which can be read without a plan.
+    parts: Option<(Arc<Table>, Vec<Part>)>,
+}
+
+impl Source {
+    /// Whether rows are distributed by group first, since groups may straddle parts.
+    pub(super) fn straddles(&self) -> bool {
+        self.straddling
+    }
 }
 
 /// Rows that are matched by one plan.
@@ -88,52 +97,13 @@ impl FunnelWork {
 
     pub(crate) async fn run(self) -> Result<FunnelPartial, QueryError> {
         let catalog = self.catalog();
-        // Making a session's state takes longer than matching a small part: registered parts do without, if they can.
-        if let Some((table, parts)) = self.registered(&catalog).await?
-            && let Some(found) = self.direct(&catalog, &table, &parts).await?
-        {
-            return Ok(found);
-        }
-        let open = self.open(&catalog);
+        // A session's state takes longer to make than a small part to match. Views need one, parts do not.
+        let _open = (!self.scan.is_dataset()).then(|| self.open(&catalog));
         let source = self.source(&catalog).await?;
-        let query = Query::from_expanded(self.scan.query(), &source.dataset)?;
-        let (partial, row_groups_pruned) = self.by_plans(&open, &source, &query).await?;
-        Ok(self.found(&catalog, &query, partial, row_groups_pruned, source.straddling))
-    }
-
-    /// Registered parts straight from their pages; `None` if they need a plan.
-    async fn direct(
-        &self,
-        catalog: &StatementCatalog,
-        table: &Arc<Table>,
-        parts: &[Part],
-    ) -> Result<Option<FunnelPartial>, QueryError> {
-        let dataset = funnelable(table)?;
-        must_be_whole(table, parts)?;
-        let query = Arc::new(Query::from_expanded(self.scan.query(), &dataset)?);
-        catalog.pin(&table.name, table.version);
-        let direct = Direct {
-            engine: &self.engine,
-            counters: &self.counters,
-            cancelled: &self.cancelled,
-            query: &query,
-            export: self.scan.export(),
-        };
-        let straddling = table.groups == Groups::Split;
-        let run = direct.run(&catalog.stores, table, parts).await?;
-        Ok(run.map(|run| self.found(catalog, &query, run.partial, run.row_groups_pruned, straddling)))
-    }
-
-    fn found(
-        &self,
-        catalog: &StatementCatalog,
-        query: &Query,
-        partial: Partial,
-        row_groups_pruned: u64,
-        redistributed: bool,
-    ) -> FunnelPartial {
+        let query = Arc::new(Query::from_expanded(self.scan.query(), &source.dataset)?);
+        let (partial, row_groups_pruned) = self.match_source(&catalog, &source, &query).await?;
         let read = self.counters.summary();
-        FunnelPartial {
+        Ok(FunnelPartial {
             partial,
             columns: query.columns().into_iter().map(str::to_owned).collect(),
             bytes_read: read.bytes_read,
@@ -141,17 +111,69 @@ impl FunnelWork {
             files_pruned: read.files_pruned,
             row_groups_total: self.counters.row_groups(),
             row_groups_pruned,
-            redistributed,
+            redistributed: source.straddling,
             pinned: catalog.pinned(),
+        })
+    }
+
+    /// The same work, stopped by another flag.
+    pub(super) fn with_flag(&self, cancelled: CancelFlag) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            input: self.input.clone(),
+            config: self.config.clone(),
+            scan: self.scan.clone(),
+            counters: Arc::clone(&self.counters),
+            cancelled,
         }
     }
 
+    /// The counts, and the number of row groups skipped: straight from the pages of parts, or by plans.
+    pub(super) async fn match_source(
+        &self,
+        catalog: &Arc<StatementCatalog>,
+        source: &Source,
+        query: &Arc<Query>,
+    ) -> Result<(Partial, u64), QueryError> {
+        let direct = match &source.parts {
+            Some((table, parts)) => self.direct(catalog, query, table, parts).await?,
+            None => None,
+        };
+        match direct {
+            Some(run) => Ok((run.partial, run.row_groups_pruned)),
+            None => self.by_plans(catalog, source, query).await,
+        }
+    }
+
+    /// Parts straight from their pages.
+    async fn direct(
+        &self,
+        catalog: &StatementCatalog,
+        query: &Arc<Query>,
+        table: &Arc<Table>,
+        parts: &[Part],
+    ) -> Result<Option<DirectRun>, QueryError> {
+        let direct = Direct {
+            engine: &self.engine,
+            counters: &self.counters,
+            cancelled: &self.cancelled,
+            query,
+            export: self.scan.export(),
+        };
+        direct.run(&catalog.stores, table, parts).await
+    }
+
     /// The counts, and the number of row groups skipped.
-    async fn by_plans(&self, open: &OpenCatalog, source: &Source, query: &Query) -> Result<(Partial, u64), QueryError> {
+    async fn by_plans(
+        &self,
+        catalog: &Arc<StatementCatalog>,
+        source: &Source,
+        query: &Query,
+    ) -> Result<(Partial, u64), QueryError> {
         let mut partial = Partial::empty(query);
         let mut row_groups_pruned = 0;
         for relation in &source.relations {
-            let planned = self.plan(open, &source.dataset, relation).await?;
+            let planned = self.plan(catalog, &source.dataset, relation).await?;
             self.execute(&planned, &mut partial).await?;
             row_groups_pruned += row_groups_pruned_of(&planned.plan);
         }
@@ -171,7 +193,7 @@ impl FunnelWork {
         let Some(relation) = source.relations.first() else {
             return Err(QueryError::internal("a table without parts was to be explained"));
         };
-        let planned = self.plan(&open, &source.dataset, relation).await?;
+        let planned = self.plan(&catalog, &source.dataset, relation).await?;
         Ok((planned, open))
     }
 
@@ -183,41 +205,29 @@ impl FunnelWork {
         catalog.open(&state_with(&self.engine, self.config.clone(), catalog))
     }
 
-    /// The registered parts that are to be matched; `None` for views, files and other relations.
-    async fn registered(&self, catalog: &StatementCatalog) -> Result<Option<(Arc<Table>, Vec<Part>)>, QueryError> {
-        match &self.scan {
-            FunnelInput::Scan(scan) if scan.table.kind == TableKind::View => Ok(None),
-            FunnelInput::Scan(scan) => Ok(Some((Arc::clone(&scan.table), scan.parts.clone()))),
-            FunnelInput::Relation(FunnelRelation { name, group, time, .. }) => {
-                let stored = catalog.stored_dataset(name).await?;
-                let as_registered = |stored: &StoredTable| {
-                    stored.table.group_column.as_ref() == Some(group) && stored.table.time_column.as_ref() == Some(time)
-                };
-                Ok(stored
-                    .filter(as_registered)
-                    .map(|stored| (stored.table, stored.parts.to_vec())))
-            }
-        }
-    }
-
     async fn source(&self, catalog: &Arc<StatementCatalog>) -> Result<Source, QueryError> {
-        if let Some((table, parts)) = self.registered(catalog).await? {
-            return self.parts(catalog, &table, &parts);
-        }
         match &self.scan {
-            FunnelInput::Scan(scan) => {
-                let dataset = funnelable(&scan.table)?;
+            FunnelInput::Scan(scan) if scan.table.kind == TableKind::View => {
+                let dataset = dataset_of(&scan.table);
+                let dataset = dataset.ok_or_else(|| QueryError::NotFunnelable(scan.table.name.to_string()))?;
                 let rows = catalog.named(&scan.table.name.to_string()).await?;
                 Ok(self.whole(rows, &dataset.group_column, &dataset.time_column))
             }
+            FunnelInput::Scan(scan) => self.parts(catalog, &scan.table, &scan.parts),
             FunnelInput::Relation(FunnelRelation { name, group, time, .. }) => {
+                if let Some(stored) = catalog.stored_dataset(name).await?
+                    && stored.table.group_column.as_ref() == Some(group)
+                    && stored.table.time_column.as_ref() == Some(time)
+                {
+                    return self.parts(catalog, &stored.table, &stored.parts);
+                }
                 Ok(self.whole(catalog.named(name).await?, group, time))
             }
         }
     }
 
     /// A relation of which nothing is known.
-    fn whole(&self, rows: Arc<dyn TableProvider>, group: &str, time: &str) -> Source {
+    pub(super) fn whole(&self, rows: Arc<dyn TableProvider>, group: &str, time: &str) -> Source {
         Source {
             dataset: dataset_of_schema(&rows.schema(), group, time),
             relations: vec![Relation {
@@ -225,28 +235,42 @@ impl FunnelWork {
                 partitions: (self.engine.threads() * PARTITIONS_UNKNOWN).min(PARTITIONS_MAX),
             }],
             straddling: true,
+            parts: None,
         }
     }
 
-    fn parts(&self, catalog: &StatementCatalog, table: &Arc<Table>, parts: &[Part]) -> Result<Source, QueryError> {
-        let dataset = funnelable(table)?;
-        must_be_whole(table, parts)?;
+    pub(super) fn parts(
+        &self,
+        catalog: &StatementCatalog,
+        table: &Arc<Table>,
+        parts: &[Part],
+    ) -> Result<Source, QueryError> {
+        let dataset = dataset_of(table).ok_or_else(|| QueryError::NotFunnelable(table.name.to_string()))?;
         catalog.pin(&table.name, table.version);
+        let all = table.dataset.as_ref().map_or(0, |dataset| dataset.parts);
         let relations = match table.groups {
             Groups::Contained => {
                 let alone = |part: &Part| self.relation(catalog, table, vec![part.clone()]);
                 parts.iter().map(alone).collect::<Result<_, _>>()?
             }
-            Groups::Split => {
+            Groups::Split if parts.len() as u64 == all => {
                 let mut together = self.relation(catalog, table, parts.to_vec())?;
                 together.partitions = together.partitions.max(self.engine.threads()).max(2);
                 vec![together]
+            }
+            Groups::Split => {
+                return Err(QueryError::internal(format!(
+                    "{} of {all} parts of `{}` were to be matched alone, but its groups straddle parts",
+                    parts.len(),
+                    table.name
+                )));
             }
         };
         Ok(Source {
             dataset,
             relations,
             straddling: table.groups == Groups::Split,
+            parts: Some((Arc::clone(table), parts.to_vec())),
         })
     }
 
@@ -277,7 +301,12 @@ impl FunnelWork {
         })
     }
 
-    async fn plan(&self, open: &OpenCatalog, dataset: &Dataset, relation: &Relation) -> Result<FunnelPlan, QueryError> {
+    async fn plan(
+        &self,
+        catalog: &Arc<StatementCatalog>,
+        dataset: &Dataset,
+        relation: &Relation,
+    ) -> Result<FunnelPlan, QueryError> {
         let failed = |error| from_execution(error, self.engine.limits());
         let options = Options {
             redistribute: relation.partitions > 1,
@@ -286,7 +315,7 @@ impl FunnelWork {
         };
         let spec = Arc::new(FunnelSpec::new(self.scan.query(), dataset, options)?);
         let config = self.config.clone().with_target_partitions(relation.partitions);
-        let state = state_with(&self.engine, config, open.catalog());
+        let state = state_with(&self.engine, config, catalog);
         let logical = logical_plan(&spec, dataset, &relation.rows).map_err(failed)?;
         let plan = state.create_physical_plan(&logical).await.map_err(failed)?;
         Ok(FunnelPlan {
@@ -304,23 +333,6 @@ impl FunnelWork {
         }
         Ok(())
     }
-}
-
-fn funnelable(table: &Table) -> Result<Dataset, QueryError> {
-    dataset_of(table).ok_or_else(|| QueryError::NotFunnelable(table.name.to_string()))
-}
-
-/// Refuses some of the parts of a table whose groups may have rows in the others.
-fn must_be_whole(table: &Table, parts: &[Part]) -> Result<(), QueryError> {
-    let all = table.dataset.as_ref().map_or(0, |dataset| dataset.parts);
-    if table.groups == Groups::Contained || parts.len() as u64 == all {
-        return Ok(());
-    }
-    Err(QueryError::internal(format!(
-        "{} of {all} parts of `{}` were to be matched alone, but its groups straddle parts",
-        parts.len(),
-        table.name
-    )))
 }
 
 fn logical_plan(

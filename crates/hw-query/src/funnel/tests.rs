@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testing::{World, told};
 
+mod sql;
+
 type Row = (i64, i64, &'static str, Option<&'static str>, Option<f64>);
 
 /// The rows of the language's worked examples: user, time, event, device, price.
