@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
-use hw_catalog::{Part, Scalar, Table, TableName, TableVersion};
+use hw_catalog::{Part, Scalar, Table, TableKind, TableName, TableVersion};
 use hw_funnel::{Dataset, GroupExport, Partial, TimeValue};
 use serde_json::Value;
 use tokio::sync::oneshot;
