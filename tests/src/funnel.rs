@@ -208,6 +208,36 @@ fn a_funnel_runs_over_files_without_registration() {
     }
 }
 
+/// What is known of a table's own groups says nothing of those of another column.
+#[test]
+fn another_group_column_than_the_tables_own_may_straddle_its_parts() {
+    let sandbox = registered(false);
+    sandbox.ok(["table", "register", "bare", "data"]);
+    let query =
+        json!({"funnel": {"sequence": [filter("event", "==", "view"), filter("event", "==", "buy")]}}).to_string();
+    let run = |table: &str, group: &[&str]| {
+        let run = ["funnel", "run", table, "--string", &query, "--format", "json"];
+        sandbox.json([&run[..], group].concat())
+    };
+    for table in ["events", "bare"] {
+        let result = run(table, &["--group", "event", "--time", "ts"]);
+        assert_eq!(
+            result["query"],
+            json!({"matchingGroups": 3, "matchingGroupRows": 12}),
+            "{table}"
+        );
+        assert_eq!(result["stats"]["groups"], "redistributed", "{table}");
+    }
+    let result = run("bare", &["--group", "user", "--time", "ts"]);
+    assert_eq!(
+        result["funnel"]["sequence"][1],
+        json!({"matchingGroups": 2, "matchingGroupRows": 7})
+    );
+    for own in [&[][..], &["--group", "user"]] {
+        assert_eq!(run("events", own)["stats"]["groups"], "contained", "{own:?}");
+    }
+}
+
 #[test]
 fn every_fault_of_a_query_is_told_at_its_place() {
     let sandbox = registered(false);

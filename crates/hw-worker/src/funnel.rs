@@ -118,9 +118,7 @@ impl JobKind for FunnelKind {
         let params = Params::parse(request.params).map_err(PrepareError::Faults)?;
         match (&params.source, request.tables.first()) {
             (Source::Table(_), Some(pinned)) => {
-                let mut table = pinned.table.clone();
-                table.group_column = params.group.clone().or(table.group_column);
-                table.time_column = params.time.clone().or(table.time_column);
+                let table = asked(&pinned.table, &params, pinned.parts.len());
                 self.prepare_table(&params, table, &pinned.parts)
             }
             (Source::Table(name), None) => Err(PrepareError::Faults(vec![
@@ -254,6 +252,29 @@ fn validate(query: &Value, dataset: &Dataset, default_top: u64) -> Validation {
     match query {
         Value::String(text) => hw_funnel::validate_text(text, Some(dataset)),
         document => hw_funnel::validate_with_top(document, Some(dataset), default_top),
+    }
+}
+
+/// The table with the columns that the request names. Where groups are was found out for the table's own group column and
+/// says nothing of another: unless there is but one part, its groups are taken to straddle parts.
+fn asked(table: &Table, params: &Params, parts: usize) -> Table {
+    let mut table = table.clone();
+    table.time_column = params.time.clone().or(table.time_column);
+    if params.group.is_some() && params.group != table.group_column {
+        table.group_column.clone_from(&params.group);
+        table.groups = groups_unknown(parts);
+        if let Some(dataset) = &mut table.dataset {
+            dataset.containment_proven = false;
+        }
+    }
+    table
+}
+
+/// Where groups are as far as the number of parts tells: a single part contains its groups, of several nothing is known.
+fn groups_unknown(parts: usize) -> Groups {
+    match parts {
+        0 | 1 => Groups::Contained,
+        _ => Groups::Split,
     }
 }
 

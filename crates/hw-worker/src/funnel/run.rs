@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hw_catalog::{Dataset, Groups, Part, Table, TableKind, TableName, TableVersion};
+use hw_catalog::{Dataset, Part, Table, TableKind, TableName, TableVersion};
 use hw_files::{Access, FileStores, Location, Owner, discover, footer};
 use hw_job::{Clock, Failure, JobId, Work};
 use hw_query::{Engine, FunnelPartial, FunnelScan, SessionInput, Tables};
@@ -209,12 +209,7 @@ fn found_table(
         version: TableVersion(0),
         group_column: Some(source.group.clone()),
         time_column: Some(source.time.clone()),
-        // A single file contains its groups; of several ones nothing is known.
-        groups: if parts.len() == 1 {
-            Groups::Contained
-        } else {
-            Groups::Split
-        },
+        groups: super::groups_unknown(parts.len()),
         sorted_by: Vec::new(),
         rows: None,
         bytes: parts.iter().map(|part| part.bytes).sum(),
