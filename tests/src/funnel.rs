@@ -1,5 +1,8 @@
 //! `headwater funnel`: the worked examples of the language, validation, export, cache.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array};
 use serde_json::{Value, json};
 
 use crate::data;
@@ -236,6 +239,19 @@ fn another_group_column_than_the_tables_own_may_straddle_its_parts() {
     for own in [&[][..], &["--group", "user"]] {
         assert_eq!(run("events", own)["stats"]["groups"], "contained", "{own:?}");
     }
+}
+
+#[test]
+fn a_column_with_a_reserved_name_is_set_aside() {
+    let sandbox = Sandbox::new();
+    let numbers = || Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef;
+    let columns = vec![("user", numbers()), ("ts", numbers()), ("__cond_0", numbers())];
+    data::write_columns(&sandbox.path().join("data/a.parquet"), columns);
+    sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts"]);
+    let query = json!({"query": {"conditions": [filter("__cond_0", "==", 1)]}}).to_string();
+    let ran = sandbox.run(["funnel", "run", "events", "--string", &query, "--format", "json"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(ran.problem()["errors"][0]["code"], "HW-F003");
 }
 
 #[test]

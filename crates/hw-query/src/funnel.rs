@@ -199,10 +199,15 @@ pub fn dataset_of(table: &Table) -> Option<Dataset> {
             |bound: &Option<hw_catalog::Bound>| bound.as_ref().filter(|bound| bound.exact).map(|bound| bound.value);
         Some((time_value(exact(&column.min)?), time_value(exact(&column.max)?)))
     });
+    // A column of a type that funnels cannot read is refused by its type, one that was set aside by its name.
+    let set_aside = |name: &str| table.unsupported.iter().any(|column| column.name == name);
+    let (columns, unsupported): (Vec<_>, Vec<_>) = columns_of(&table.schema)
+        .into_iter()
+        .partition(|(name, data_type)| hw_catalog::ColumnType::of(data_type).is_none() || !set_aside(name));
     Some(Dataset {
         group_column: table.group_column.clone()?,
-        columns: columns_of(&table.schema),
-        unsupported: Vec::new(),
+        columns,
+        unsupported: unsupported.into_iter().map(|(name, _)| name).collect(),
         time_range: range,
         time_column,
     })
