@@ -255,6 +255,42 @@ fn a_column_with_a_reserved_name_is_set_aside() {
 }
 
 #[test]
+fn the_result_tells_the_warnings_of_the_query() {
+    let sandbox = registered(false);
+    let conditions = [filter("event", "==", "view"), filter("event", "==", "buy")];
+    let query = json!({"query": {"conditions": conditions, "relation": "$0"}}).to_string();
+    for source in [&["events"][..], &["data/", "--group", "user", "--time", "ts"]] {
+        let run = ["funnel", "run", "--string", &query, "--format", "json"];
+        let result = sandbox.json([&run[..], source].concat());
+        assert_eq!(result["warnings"][0]["code"], "HW-F020", "{source:?} {result}");
+    }
+}
+
+#[test]
+fn a_step_that_cannot_be_exported_is_refused_before_anything_runs() {
+    let sandbox = registered(false);
+    let query = json!({"funnel": {"sequence": steps(&["view", "buy"])}}).to_string();
+    let run = [
+        "funnel",
+        "run",
+        "events",
+        "--string",
+        &query,
+        "--export-groups",
+        "out.csv",
+    ];
+    let ran = sandbox.run([&run[..], &["--step", "3", "--format", "json"]].concat());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let problem = ran.problem();
+    let fault = &problem["errors"][0];
+    assert_eq!(
+        (&fault["code"], &fault["pointer"]),
+        (&json!("HW-F018"), &json!("/export/step")),
+        "{problem}"
+    );
+}
+
+#[test]
 fn every_fault_of_a_query_is_told_at_its_place() {
     let sandbox = registered(false);
     let query = json!({"query": {"conditions": [filter("evnt", "==", "view"), filter("price", ">", "cheap")], "relation": "$0 and $7"}, "colour": 1});

@@ -54,6 +54,9 @@ struct Expanded {
     source: ExpandedSource,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     export: Option<ExportSpec>,
+    /// Oddities of the query, told in the result; of a query over files they are with its parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Finding>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,6 +92,8 @@ struct PartTask {
 struct FoundQuery {
     table: Box<Table>,
     query: Value,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Finding>,
 }
 
 /// Outcome of `funnel.discover`.
@@ -138,7 +143,7 @@ impl JobKind for FunnelKind {
         }
         match (&expanded.export, exports.as_slice()) {
             (Some(spec), []) => {
-                let (table, _) = question(&expanded, &parts)?;
+                let FoundQuery { table, .. } = question(&expanded, &parts)?;
                 Ok(Advance::Tasks(vec![export::task(spec, &table, &parts, job.id)?]))
             }
             _ => Ok(Advance::Merge),
@@ -148,13 +153,13 @@ impl JobKind for FunnelKind {
     fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure> {
         let expanded: Expanded = read(job.expanded)?;
         let parts = tasks_of(job, PART);
-        let (table, query) = question(&expanded, &parts)?;
+        let FoundQuery { table, query, warnings } = question(&expanded, &parts)?;
         let dataset = dataset_of(&table).map_err(|finding| input_failure(vec![*finding]))?;
         let query = Query::from_expanded(&query, &dataset)
             .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
         let merged = merge(&query, &parts)?;
         let stats = stats::stats(job, &table, &parts, &merged);
-        let mut result = answer(job, hw_funnel::result(&query, &merged), stats);
+        let mut result = answer(job, hw_funnel::result(&query, &merged), &warnings, stats);
         let changes = match tasks_of(job, EXPORT).first() {
             Some(done) => export::note(done, &mut result)?,
             None => Vec::<CatalogChange>::new(),
@@ -170,7 +175,9 @@ impl JobKind for FunnelKind {
 
 impl FunnelKind {
     fn prepare_table(&self, params: &Params, mut table: Table, parts: &[Part]) -> Result<Prepared, PrepareError> {
-        let (expanded, warnings) = self.check(&params.query, &table).map_err(PrepareError::Faults)?;
+        let (expanded, warnings) = self
+            .check(&params.query, params.export.as_ref(), &table)
+            .map_err(PrepareError::Faults)?;
         let identity = format!("{}@{}", table.name, table.version);
         forget_samples(&mut table);
         let tasks = cut(&table, parts, None);
@@ -184,6 +191,7 @@ impl FunnelKind {
             query: expanded,
             source,
             export: params.export.clone(),
+            warnings: warnings.clone(),
         };
         Ok(Prepared {
             expanded: written(&document),
@@ -194,19 +202,29 @@ impl FunnelKind {
     }
 
     /// The expanded query and warnings, or every fault.
-    fn check(&self, query: &Value, table: &Table) -> Result<(Value, Vec<Finding>), Vec<Finding>> {
+    fn check(
+        &self,
+        query: &Value,
+        export: Option<&ExportSpec>,
+        table: &Table,
+    ) -> Result<(Value, Vec<Finding>), Vec<Finding>> {
         let dataset = dataset_of(table).map_err(|finding| vec![*finding])?;
-        let validation = validate(query, &dataset, self.default_top);
-        match validation.expanded {
-            Some(expanded) if validation.success => Ok((expanded, located(validation.warnings))),
-            _ => Err(located(validation.findings)),
+        let validation = validate(query, Some(&dataset), self.default_top);
+        let (Some(expanded), Some(bound), true) = (validation.expanded, validation.query, validation.success) else {
+            return Err(located(validation.findings));
+        };
+        match export.and_then(|export| export.step_fault(bound.funnel_steps())) {
+            Some(fault) => Err(vec![fault]),
+            None => Ok((expanded, located(validation.warnings))),
         }
     }
 
     fn cut_files(&self, expanded: &Expanded, discovered: &TaskView, job: &JobView<'_>) -> Result<Advance, Failure> {
         let Discovered { table, parts } = read(&discovered.outcome)?;
-        let (query, _) = self.check(&expanded.query, &table).map_err(input_failure)?;
-        let found = FoundQuery { table, query };
+        let (query, warnings) = self
+            .check(&expanded.query, expanded.export.as_ref(), &table)
+            .map_err(input_failure)?;
+        let found = FoundQuery { table, query, warnings };
         let mut tasks = cut(&found.table.clone(), &parts, Some(&found));
         for task in &mut tasks {
             task.flow = job.id.to_string();
@@ -219,10 +237,7 @@ impl FunnelKind {
 /// document; the same document says so where funnels cannot run over the table.
 pub fn validate_funnel(query: &Value, table: Option<&Table>, default_top: u64) -> Value {
     match table.map(dataset_of).transpose() {
-        Ok(dataset) => match query {
-            Value::String(text) => hw_funnel::validate_text(text, dataset.as_ref()).to_json(),
-            document => hw_funnel::validate_with_top(document, dataset.as_ref(), default_top).to_json(),
-        },
+        Ok(dataset) => validate(query, dataset.as_ref(), default_top).to_json(),
         Err(finding) => json!({
             "success": false,
             "errorKind": "INVALID_ARGUMENTS",
@@ -248,10 +263,13 @@ pub fn asked_query(expanded: &Value) -> Option<&Value> {
 }
 
 /// Validation of a document, or of a text that holds one.
-fn validate(query: &Value, dataset: &Dataset, default_top: u64) -> Validation {
-    match query {
-        Value::String(text) => hw_funnel::validate_text(text, Some(dataset)),
-        document => hw_funnel::validate_with_top(document, Some(dataset), default_top),
+fn validate(query: &Value, dataset: Option<&Dataset>, default_top: u64) -> Validation {
+    let Value::String(text) = query else {
+        return hw_funnel::validate_with_top(query, dataset, default_top);
+    };
+    match serde_json::from_str::<Value>(text) {
+        Ok(document) => hw_funnel::validate_with_top(&document, dataset, default_top),
+        Err(_) => hw_funnel::validate_text(text, dataset),
     }
 }
 
@@ -353,6 +371,7 @@ fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> R
         query: params.query.clone(),
         source: ExpandedSource::Files(source),
         export,
+        warnings: Vec::new(),
     };
     Ok(Prepared {
         expanded: written(&document),
@@ -367,16 +386,19 @@ fn tasks_of<'a>(job: &JobView<'a>, kind: &str) -> Vec<&'a TaskView> {
 }
 
 /// The table and the expanded query that the part tasks answered.
-fn question(expanded: &Expanded, parts: &[&TaskView]) -> Result<(Table, Value), Failure> {
+fn question(expanded: &Expanded, parts: &[&TaskView]) -> Result<FoundQuery, Failure> {
     if let ExpandedSource::Table(table) = &expanded.source {
-        return Ok((table.as_ref().clone(), expanded.query.clone()));
+        return Ok(FoundQuery {
+            table: table.clone(),
+            query: expanded.query.clone(),
+            warnings: expanded.warnings.clone(),
+        });
     }
     let first = parts
         .first()
         .ok_or_else(|| unreadable("a query over files has no part"))?;
     let PartTask { found, .. } = read(&first.params)?;
-    let found = found.ok_or_else(|| unreadable("a task over files does not tell them"))?;
-    Ok((*found.table, found.query))
+    found.ok_or_else(|| unreadable("a task over files does not tell them"))
 }
 
 /// Merges in the order of the parts, so that sums of floats do not depend on who was faster.
@@ -391,12 +413,15 @@ fn merge(query: &Query, parts: &[&TaskView]) -> Result<Partial, Failure> {
     Ok(merged)
 }
 
-fn answer(job: &JobView<'_>, result: Value, stats: Value) -> Value {
+fn answer(job: &JobView<'_>, result: Value, warnings: &[Finding], stats: Value) -> Value {
     let mut answer = Map::new();
     answer.insert("success".to_owned(), json!(true));
     answer.insert("requestId".to_owned(), json!(crate::request_id(job.id)));
     if let Value::Object(members) = result {
         answer.extend(members);
+    }
+    if !warnings.is_empty() {
+        answer.insert("warnings".to_owned(), json!(warnings));
     }
     answer.insert("stats".to_owned(), stats);
     Value::Object(answer)

@@ -8,7 +8,7 @@ use hw_catalog::{
     ColumnSummary, ColumnType, Dataset, Finding, Groups, Part, Table, TableKind, TableName, TableVersion,
 };
 use hw_files::{Content, FoundFile, Location, Owner, Published, content_of, write_atomically};
-use hw_funnel::GroupExport;
+use hw_funnel::{GroupExport, MatchError};
 use hw_job::{CatalogChange, Failure, JobId, Needs, TaskSpec, TaskView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -74,6 +74,18 @@ impl ExportSpec {
         let step = step(members, faults);
         let target = target(members, faults)?;
         Some(Self { target, step })
+    }
+
+    /// What is wrong with the step for a funnel of so many steps.
+    pub(super) fn step_fault(&self, steps: Option<usize>) -> Option<Finding> {
+        let steps = steps.unwrap_or(0);
+        let step = self.step.filter(|step| *step > steps)?;
+        let error = MatchError::NoSuchStep { step, steps };
+        let finding = Finding::new(error.code(), error.to_string()).at("/export/step");
+        Some(Finding {
+            kind: "SCHEMA".to_owned(),
+            ..finding.help(error.help())
+        })
     }
 
     /// What the matcher is to collect.
