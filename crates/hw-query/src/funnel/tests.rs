@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod encodings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
