@@ -116,7 +116,7 @@ impl crate::Session {
     /// The buckets that hold a row.
     ///
     /// # Errors
-    /// As [`Session::start_regroup`] and its streams.
+    /// As [`Session::start_regroup`](crate::Session::start_regroup) and its streams.
     pub async fn buckets_of(&self, regroup: Regroup) -> Result<BTreeSet<u32>, QueryError> {
         let work = self.regroup_work(regroup);
         let cancelled = work.cancelled.clone();
