@@ -159,6 +159,23 @@ async fn a_query_is_answered_with_its_result_document() {
     );
 }
 
+/// What curl says of `-d '{}'`; a page from elsewhere cannot send it.
+#[tokio::test]
+async fn a_body_is_json_whatever_its_media_type_says() {
+    let setting = registered(&[]).await;
+    let send = async |origin: &str| {
+        let call = setting
+            .call(Method::POST, "/datasets/events/query")
+            .over(TCP)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", origin);
+        call.body(r#"{"a": 2}"#).send().await
+    };
+    let own = send("http://127.0.0.1:7080").await;
+    assert_eq!(own.ok()["asked"]["query"], json!({"a": 2}));
+    assert_eq!(send("http://evil.example").await.status, StatusCode::FORBIDDEN);
+}
+
 #[tokio::test]
 async fn failures_have_apt_statuses_and_funnel_rockets_form() {
     let setting = registered(&[]).await;

@@ -26,8 +26,10 @@ const VALIDATION_KINDS: [&str; 6] = [
     "UNEXPECTED",
 ];
 
-/// Turns problems into Funnel Rocket's failures; other answers pass.
-pub(crate) async fn speak(State(state): State<Shared>, request: Request, next: Next) -> Response {
+/// Turns problems into Funnel Rocket's failures; other answers pass. Bodies are JSON whatever their media type says, since
+/// its clients name any (curl: a form) or none; pages from elsewhere are known by their origin.
+pub(crate) async fn speak(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
+    request.headers_mut().remove(CONTENT_TYPE);
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Fault>() {
         Some(fault) => refused(response, &fault.into_problem(), &state.config().compat),
