@@ -1,4 +1,6 @@
-//! The size of the terminal, the one thing that takes a system call of its own.
+//! What the program is connected to: the few questions that take a system call of their own.
+
+use std::time::Duration;
 
 /// Columns of the terminal that standard output or, where that is piped, standard error is connected to.
 #[cfg(unix)]
@@ -22,4 +24,27 @@ pub(crate) fn width() -> Option<usize> {
 #[cfg(not(unix))]
 pub(crate) fn width() -> Option<usize> {
     None
+}
+
+/// How often it is looked whether anybody still reads what is written.
+const LOOK_FOR_READER: Duration = Duration::from_millis(200);
+
+/// Comes to its end when standard output is a pipe that nobody reads any more, as behind `| head -1`. Who only waits for more to
+/// write would never find out.
+pub(crate) async fn reader_gone() {
+    while !is_reader_gone() {
+        tokio::time::sleep(LOOK_FOR_READER).await;
+    }
+}
+
+fn is_reader_gone() -> bool {
+    let mut output = libc::pollfd {
+        fd: libc::STDOUT_FILENO,
+        events: 0,
+        revents: 0,
+    };
+    #[expect(unsafe_code, reason = "the standard library cannot ask for the state of a pipe")]
+    // SAFETY: one entry is passed and told, it lives through the call, and the call does not wait.
+    let answer = unsafe { libc::poll(&raw mut output, 1, 0) };
+    answer > 0 && output.revents & libc::POLLERR != 0
 }

@@ -12,6 +12,7 @@ use crate::failure::Ending;
 use crate::render::figures::time;
 use crate::render::listing::Listed;
 use crate::render::text::printable;
+use crate::terminal;
 use crate::verbs::lists::ListPrinter;
 
 /// Tries to take up a broken stream of events again, and the time before each.
@@ -81,7 +82,10 @@ async fn follow_once(
         *newest = Some(event.seq);
         false
     };
-    print_until(context, &mut lines, printer, note).await
+    tokio::select! {
+        ended = print_until(context, &mut lines, printer, note) => ended,
+        () = terminal::reader_gone() => Ok(()),
+    }
 }
 
 /// The connection broke: the server may be back in a moment.
