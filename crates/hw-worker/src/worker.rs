@@ -239,7 +239,9 @@ impl Worker {
         pool.held.insert(id, held);
     }
 
-    /// Reports the attempt that ended and all others that have ended by now, in one statement.
+    /// Reports the attempt that ended and all others that have ended by now, in one statement, and claims for the slots that
+    /// are free now at the same time: the store makes one transaction of both. What the reports make ready wakes whoever
+    /// waits, this worker too.
     async fn report(&self, pool: &mut Pool, first: Result<(tokio::task::Id, Ended), JoinError>) {
         let mut changes = Vec::new();
         let mut next = Some(first);
@@ -248,7 +250,7 @@ impl Worker {
             next = pool.running.try_join_next_with_id();
         }
         pool.look = true;
-        self.send(changes).await;
+        tokio::join!(self.send(changes), self.fill(pool));
     }
 
     fn settle(&self, pool: &mut Pool, result: Result<(tokio::task::Id, Ended), JoinError>) -> Option<TaskChange> {
