@@ -20,7 +20,6 @@ use crate::documents::Documents;
 use crate::ids::Ids;
 use crate::liveness::Liveness;
 pub(crate) use active::{Active, Instants, Unfinished};
-pub(crate) use advance::stage_of;
 pub(crate) use ending::failure_of;
 
 /// Most events that one step reads at a time.
@@ -38,6 +37,8 @@ pub struct ControllerOptions {
     pub session: SessionId,
     /// How often tasks are tried again.
     pub retry: RetryPolicy,
+    /// A job is shown as finishing when making its result takes longer; zero shows each.
+    pub finishing_shown_after: Duration,
     /// Whether it takes over durable jobs whose owner is gone.
     pub adopts: bool,
     /// The kinds of jobs that it knows.
@@ -160,7 +161,8 @@ impl Controller {
         let mut caught_up = false;
         for _ in 0..READS_PER_STEP {
             self.do_what_is_due(&mut step).await?;
-            caught_up = self.read_events(&mut step).await? == 0;
+            // What follows from these events is told by further ones, whose wake-up asks for another step.
+            caught_up = self.read_events(&mut step).await? < EVENTS_PER_STEP;
             if caught_up {
                 break;
             }

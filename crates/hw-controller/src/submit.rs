@@ -193,18 +193,10 @@ impl Controller {
             .iter()
             .map(|pinned| (pinned.table.name.clone(), pinned.table.version))
             .collect();
-        let names: Vec<_> = reads.iter().map(|(name, _)| name.clone()).collect();
-        if !names.is_empty() {
-            self.store().touch_tables(&names).await?;
-        }
         let instants = Instants::new(since, submit.timeout, submit.not_before, submit.deadline);
         let delayed = instants.start.is_some();
         let first_states = prepared.tasks.iter().map(|task| first_state(task, delayed));
         let course = JobCourse::new(JobState::Queued, (0..).zip(first_states));
-        let stage = prepared
-            .tasks
-            .first()
-            .map(|task| crate::controller::stage_of(&task.kind));
         // The course is known before the job is, so that no event of the job can pass unseen. Nothing is decided about it
         // before the job is in the store; a client that hangs up meanwhile leaves it to be found there.
         let unfinished = Unfinished::new(self, id);
@@ -215,9 +207,6 @@ impl Controller {
         let job = new_job(&*kind, submit, prepared, reads, id, self.session().clone());
         match self.store().submit_job(job).await {
             Ok(Submission::Created) => {
-                if let Some(stage) = stage {
-                    self.note_stage(id, stage).await;
-                }
                 self.enqueued(id, since);
                 unfinished.finish();
                 Ok(Submitted::Created(id))

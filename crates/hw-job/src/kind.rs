@@ -134,6 +134,13 @@ pub struct TaskSpec {
     pub after: Vec<u32>,
 }
 
+impl TaskSpec {
+    /// The stage of its job that it stands for: `inspect` for `register.inspect`.
+    pub fn stage(&self) -> &str {
+        self.kind.rsplit('.').next().unwrap_or(&self.kind)
+    }
+}
+
 /// A job all of whose tasks so far have succeeded.
 #[derive(Debug)]
 pub struct JobView<'a> {

@@ -244,10 +244,6 @@ impl<A: Around> JobStore for Wrapped<A> {
         self.pass(self.inner.request_cancel(job, reason)).await
     }
 
-    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError> {
-        self.pass(self.inner.note_stage(job, stage)).await
-    }
-
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
         self.pass(self.inner.adopt_job(job, from, to)).await
     }

@@ -157,7 +157,7 @@ macro_rules! conformance {
                     a_job_is_finishing_once,
                     the_first_reason_for_the_end_counts,
                     a_large_result_is_refused_and_the_job_goes_on,
-                    the_stage_is_replaced_without_an_event,
+                    the_stage_is_that_of_the_newest_tasks,
                     a_job_is_adopted_from_its_owner_only,
                     a_job_ages_until_it_settles,
                     a_job_starts_once,
@@ -172,6 +172,7 @@ macro_rules! conformance {
                     earlier_versions_keep_their_parts_for_a_while,
                     tables_are_listed_by_name,
                     the_last_use_of_a_table_is_known,
+                    a_job_that_reads_a_table_uses_it,
                     ten_thousand_parts_are_kept,
                 }
                 files {

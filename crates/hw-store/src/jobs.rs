@@ -345,7 +345,8 @@ pub enum JobChangeError {
 #[async_trait]
 pub trait JobStore {
     /// Makes a job and its first tasks, with events `job.submitted` and, if any task is ready, `task.ready`. Tasks
-    /// without predecessors are ready, the others wait; all of them wait if the job must not start yet.
+    /// without predecessors are ready, the others wait; all of them wait if the job must not start yet. The first task's
+    /// stage is the job's, and the tables that it reads are in use now.
     ///
     /// # Errors
     /// [`SubmitError`]; then nothing exists. It is [`StoreError::Misuse`] if the id is taken, a document is nested deeper
@@ -403,7 +404,8 @@ pub trait JobStore {
     /// [`StoreError`] if the store did not answer.
     async fn find_result(&self, kind: &str, fingerprint: &str) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Adds tasks to an unsettled job; those that need one which ended otherwise than well are blocked.
+    /// Adds tasks to an unsettled job, and makes the first one's stage the job's; those that need one which ended otherwise
+    /// than well are blocked.
     ///
     /// # Errors
     /// [`JobChangeError`]; then none was added.
@@ -415,8 +417,8 @@ pub trait JobStore {
     /// [`JobChangeError`]; then nothing changed.
     async fn finish_job(&self, job: JobId) -> Result<(), JobChangeError>;
 
-    /// Ends a job: its state, result, catalog changes, confirmed files, event `job.ended` and the table events, and the
-    /// withdrawal of its open tasks (state `cancelled`, fence raised, running attempts `cancelled`) in one transaction.
+    /// Ends a job: its state, result, catalog changes, confirmed files, event `job.ended` (before it `job.finishing`, if it
+    /// succeeds and was not marked so) and the table events, and the withdrawal of its open tasks (state `cancelled`, fence raised, running attempts `cancelled`) in one transaction.
     /// The store sets the version of a table that is put, its time, and its origin where it names none.
     ///
     /// # Errors
@@ -429,13 +431,6 @@ pub trait JobStore {
     /// # Errors
     /// [`JobChangeError::NotFound`], or the store did not answer.
     async fn request_cancel(&self, job: JobId, reason: &str) -> Result<JobState, JobChangeError>;
-
-    /// Replaces what is being done for a job. No event, no flush; no effect on a settled job. How much is done, its tasks
-    /// tell: [`QueueStore::note_work`](crate::QueueStore::note_work).
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store did not answer.
-    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError>;
 
     /// Makes `to` the owner of the unsettled job if `from` is still its owner and has no session, not even one that was
     /// begun anew after it was given up; returns whether it did.

@@ -1,13 +1,19 @@
 //! The loop that claims, runs and reports tasks.
 //!
 //! ```text
-//!            wake-up, slot free          task ended (all that ended by now in one report)
-//!  idle ──▶ claim up to the free slots ──▶ run each ──▶ report + claim again
-//!                                           │ every third of the lease: heartbeat, one statement for all
-//!                                           │ every 200 ms, if anything was read: how much, likewise
-//!                                           └ job cancelled, lease lost: the task's token fires
+//!           wake-up, slot free          task ended                      reports and claims go to the store while tasks run:
+//!  idle ──▶ claim: free slots ──▶ run ──▶ next reserved task at once ──▶ what ends meanwhile shares the next report
+//!           and a reserve         │
+//!           of short tasks        ├ every third of the lease: heartbeat, one statement for all
+//!                                 ├ every 200 ms, if anything was read: how much, likewise
+//!                                 └ job cancelled, lease lost: the task's token fires
 //! ```
+//!
+//! Where tasks turn out to be short (a few milliseconds), more are claimed than there are slots, so that no slot waits for the
+//! store between them. The reserve holds some milliseconds of work; what waits in it for longer is handed back.
 
+mod pool;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -15,33 +21,32 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hw_job::{
-    AfterAttempt, AttemptCounts, Ending, ErrorClass, EventKind, EventSeq, Failure, RetryPolicy, SessionId, TaskId,
-    Work, WorkerId,
-};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use hw_job::{Ending, Event, EventKind, EventSeq, RetryPolicy, SessionId, WorkerId};
 use hw_store::{
-    ChangeRefused, Claim, ClaimedTask, EventFilter, HeldTask, NewSession, NextState, Slot, Store, StoreError,
-    TaskChange, TaskWork, Verdict, WorkerRecord,
+    Claim, ClaimedTask, EventFilter, HeldTask, NewSession, Slot, Store, StoreError, TaskWork, Verdict, WorkerRecord,
 };
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use self::pool::{Ended, Pool};
 use crate::documents::FileDocuments;
-use crate::runner::{Meter, Outcome, TaskRunner};
+use crate::runner::TaskRunner;
 
 /// Longest pause between looks at the queue, in case a wake-up was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Shortest pause between looks at the events while tasks run.
+const EVENTS_PAUSE: Duration = Duration::from_millis(5);
 
 /// How often the store is told how much was worked off.
 const TELL_WORK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long a stopping worker waits for its tasks to stop.
 const STOP_WAIT: Duration = Duration::from_secs(2);
-
-/// How often a report is sent that is refused for a reason that can be mended.
-const SENT_MAX: u32 = 3;
 
 /// Most events read at a time while looking for cancelled jobs.
 const EVENTS_MAX: u32 = 1_000;
@@ -76,31 +81,17 @@ pub struct Worker {
     runners: HashMap<String, Arc<dyn TaskRunner>>,
 }
 
-/// A task on its way.
-struct Held {
-    task: ClaimedTask,
-    cancel: CancellationToken,
-    meter: Meter,
-    /// What the store was told of last.
-    told: Work,
-}
+/// What goes on with the store while tasks run.
+type Errands<'w> = FuturesUnordered<BoxFuture<'w, Done>>;
 
-/// An attempt that came to its end.
-struct Ended {
-    task: ClaimedTask,
-    ending: Ending,
-    files: Vec<String>,
-    work: Option<Work>,
-}
-
-/// What the loop keeps between its turns.
-struct Pool {
-    running: JoinSet<Ended>,
-    held: HashMap<TaskId, Held>,
-    by_handle: HashMap<tokio::task::Id, TaskId>,
-    cursor: EventSeq,
-    /// Whether the queue may hold something.
-    look: bool,
+/// An errand that came back.
+enum Done {
+    Sent,
+    Claimed {
+        asked: u32,
+        answer: Result<Vec<ClaimedTask>, StoreError>,
+    },
+    Read(Result<Vec<Event>, StoreError>),
 }
 
 impl Worker {
@@ -132,30 +123,31 @@ impl Worker {
     pub async fn run(&self, stop: CancellationToken) -> Result<(), StoreError> {
         self.options.store.put_worker(self.record()).await?;
         let mut wakes = self.options.store.wakes();
-        let mut beat = tokio::time::interval(self.options.lease / 3);
-        let mut tell = tokio::time::interval(TELL_WORK_EVERY);
-        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = every(self.options.lease / 3);
+        let mut tell = every(TELL_WORK_EVERY);
+        let mut look_again = every(LOOK_AGAIN);
         let cursor = self.options.store.last_event().await?;
-        let mut pool = Pool {
-            running: JoinSet::new(),
-            held: HashMap::new(),
-            by_handle: HashMap::new(),
-            cursor,
-            look: true,
-        };
+        let mut pool = Pool::new(self.options.slots, cursor);
+        let mut errands = Errands::new();
         while !stop.is_cancelled() {
-            self.fill(&mut pool).await;
+            self.start(&mut pool);
+            self.go(&mut pool, &errands);
+            let events_at = pool.events_at;
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(ended) = pool.running.join_next_with_id(), if !pool.running.is_empty() => {
-                    self.report(&mut pool, ended).await;
-                }
+                Some(ended) = pool.running.join_next_with_id(), if !pool.running.is_empty() => self.settle(&mut pool, ended),
+                Some(done) = errands.next(), if !errands.is_empty() => self.take(&mut pool, done).await,
                 _ = beat.tick() => self.heartbeat(&mut pool).await,
-                _ = tell.tick(), if !pool.held.is_empty() => self.tell_work(&mut pool).await,
-                woken = wake(&mut wakes) => self.catch_up(&mut pool, woken).await,
+                _ = tell.tick(), if !pool.held.is_empty() => {
+                    self.tell_work(&mut pool).await;
+                    self.hand_back_reserve(&mut pool);
+                }
+                () = sleep_until(events_at), if pool.is_behind() => self.read_events(&mut pool, &errands),
+                seq = woken(&mut wakes) => pool.note_wake(seq),
+                _ = look_again.tick() => pool.look_anew(*wakes.borrow()),
             }
         }
-        self.hand_back(pool).await;
+        self.hand_back(pool, errands).await;
         Ok(())
     }
 
@@ -181,38 +173,61 @@ impl Worker {
         }
     }
 
-    /// Claims as many tasks as there are free slots, if the queue may hold any.
-    async fn fill(&self, pool: &mut Pool) {
-        let free = self
-            .options
-            .slots
-            .saturating_sub(u32::try_from(pool.held.len()).unwrap_or(u32::MAX));
-        if free == 0 || !pool.look {
-            return;
-        }
-        match self.options.store.claim_tasks(&self.claim(free)).await {
-            Ok(tasks) => {
-                pool.look = u32::try_from(tasks.len()).unwrap_or(u32::MAX) >= free;
-                for task in tasks {
-                    self.start(pool, task);
-                }
-            }
-            Err(StoreError::SessionOver(_)) => pool.look = self.begin_anew().await,
-            Err(error) => {
-                // The next wake-up or the next look asks again.
-                pool.look = false;
-                tracing::warn!(%error, "no task could be claimed");
-            }
+    /// Begins as many of the tasks in reserve as there is room for.
+    fn start(&self, pool: &mut Pool) {
+        while let Some((task, meter, cancel)) = pool.next_to_run() {
+            let id = task.id;
+            let runner = self.runners.get(&task.kind).cloned();
+            let documents = self.options.documents.clone();
+            pool.run(id, pool::run_one(runner, documents, task, (meter, cancel)));
         }
     }
 
-    fn claim(&self, free: u32) -> Claim {
+    /// Sends the reports of what has ended, and asks for more tasks if the queue may hold any and there is room: the store
+    /// makes one transaction of both.
+    fn go<'w>(&'w self, pool: &mut Pool, errands: &Errands<'w>) {
+        if let Some(reports) = pool.take_reports() {
+            errands.push(self.send(reports).map(|()| Done::Sent).boxed());
+        }
+        if let Some(claim) = pool.take_claim() {
+            let asked = claim.tasks;
+            let claim = self.claim(claim);
+            let claimed = async move {
+                let answer = self.options.store.claim_tasks(&claim).await;
+                Done::Claimed { asked, answer }
+            };
+            errands.push(claimed.boxed());
+        }
+    }
+
+    async fn take(&self, pool: &mut Pool, done: Done) {
+        match done {
+            Done::Sent => pool.sending = false,
+            Done::Claimed { asked, answer } => self.take_claimed(pool, asked, answer).await,
+            Done::Read(events) => take_events(pool, events),
+        }
+    }
+
+    async fn take_claimed(&self, pool: &mut Pool, asked: u32, answer: Result<Vec<ClaimedTask>, StoreError>) {
+        pool.claiming = false;
+        match answer {
+            Ok(tasks) => {
+                pool.look |= u32::try_from(tasks.len()).unwrap_or(u32::MAX) >= asked;
+                pool.hold(tasks);
+            }
+            Err(StoreError::SessionOver(_)) => pool.look = self.begin_anew().await,
+            // The next wake-up or the next look asks again.
+            Err(error) => tracing::warn!(%error, "no task could be claimed"),
+        }
+    }
+
+    fn claim(&self, room: pool::Room) -> Claim {
         Claim {
             worker: self.id.clone(),
             kinds: self.kinds.clone(),
             slot: Slot {
-                tasks: free,
-                cpu_milli: free.saturating_mul(1000),
+                tasks: room.tasks,
+                cpu_milli: room.cpu_milli,
                 memory_bytes: u64::MAX,
                 labels: self.options.labels.clone(),
             },
@@ -222,160 +237,15 @@ impl Worker {
         }
     }
 
-    fn start(&self, pool: &mut Pool, task: ClaimedTask) {
-        let cancel = CancellationToken::new();
-        let meter = Meter::default();
-        let held = Held {
-            task: task.clone(),
-            cancel: cancel.clone(),
-            meter: meter.clone(),
-            told: Work::default(),
-        };
-        let id = task.id;
-        let runner = self.runners.get(&task.kind).cloned();
-        let documents = self.options.documents.clone();
-        let handle = pool.running.spawn(run_one(runner, documents, task, (meter, cancel)));
-        pool.by_handle.insert(handle.id(), id);
-        pool.held.insert(id, held);
-    }
-
-    /// Reports the attempt that ended and all others that have ended by now, in one statement, and claims for the slots that
-    /// are free now at the same time: the store makes one transaction of both. What the reports make ready wakes whoever
-    /// waits, this worker too.
-    async fn report(&self, pool: &mut Pool, first: Result<(tokio::task::Id, Ended), JoinError>) {
-        let mut changes = Vec::new();
+    /// Notes the attempt that ended and all others that have ended by now.
+    fn settle(&self, pool: &mut Pool, first: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
         let mut next = Some(first);
         while let Some(result) = next {
-            changes.extend(self.settle(pool, result));
+            if let Some(ended) = pool.end(result) {
+                let change = self.change(ended);
+                pool.reports.push(change);
+            }
             next = pool.running.try_join_next_with_id();
-        }
-        pool.look = true;
-        tokio::join!(self.send(changes), self.fill(pool));
-    }
-
-    fn settle(&self, pool: &mut Pool, result: Result<(tokio::task::Id, Ended), JoinError>) -> Option<TaskChange> {
-        let ended = match result {
-            Ok((handle, ended)) => {
-                pool.by_handle.remove(&handle);
-                pool.held.remove(&ended.task.id);
-                ended
-            }
-            Err(error) => {
-                let task = pool
-                    .by_handle
-                    .remove(&error.id())
-                    .and_then(|id| pool.held.remove(&id))?
-                    .task;
-                Ended {
-                    task,
-                    ending: Ending::Failed(panicked(error)),
-                    files: Vec::new(),
-                    work: None,
-                }
-            }
-        };
-        Some(self.change(ended))
-    }
-
-    fn change(&self, ended: Ended) -> TaskChange {
-        let Ended {
-            task,
-            ending,
-            files,
-            work,
-        } = ended;
-        let counts = task.counts.and(&ending);
-        let next = self.next_state(counts, &ending);
-        TaskChange {
-            task: task.id,
-            fence: task.fence,
-            ending,
-            counts,
-            next,
-            files,
-            work,
-        }
-    }
-
-    fn next_state(&self, counts: AttemptCounts, ending: &Ending) -> NextState {
-        match self.options.retry.after(counts, ending, chance()) {
-            AfterAttempt::Settled(state) => NextState::Settled(state),
-            AfterAttempt::Ready => NextState::Ready,
-            AfterAttempt::RetryAfter(pause) => NextState::RetryAfter(pause),
-        }
-    }
-
-    /// Revives the session; whether it did.
-    async fn begin_anew(&self) -> bool {
-        tracing::warn!("this process was taken for dead; it starts a new session");
-        let revived = self.revive().await;
-        if let Err(error) = &revived {
-            tracing::warn!(%error, "the session could not be started anew");
-        }
-        revived.is_ok()
-    }
-
-    /// Sends reports; those that are refused for a reason that can be mended are mended and sent again, a few times.
-    async fn send(&self, mut changes: Vec<TaskChange>) {
-        for _ in 0..SENT_MAX {
-            if changes.is_empty() {
-                return;
-            }
-            changes = self.send_once(changes).await;
-        }
-        tracing::warn!(
-            reports = changes.len(),
-            "the end of some attempts was refused again and again"
-        );
-    }
-
-    /// A report that the store cannot take is dropped: the lease runs out and the task is tried again. Returns what is to
-    /// be sent again.
-    async fn send_once(&self, changes: Vec<TaskChange>) -> Vec<TaskChange> {
-        let answers = match self.options.store.change_tasks(changes.clone()).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                tracing::warn!(%error, "the end of some attempts could not be reported");
-                return Vec::new();
-            }
-        };
-        let mut again = Vec::new();
-        let mut is_over = false;
-        for (change, answer) in changes.into_iter().zip(answers) {
-            match answer {
-                Ok(_) => {}
-                Err(ChangeRefused::SessionOver { .. }) => {
-                    is_over = true;
-                    again.push(change);
-                }
-                Err(ChangeRefused::FileSwept { file, .. }) => again.push(self.without_files(change, &file).await),
-                Err(refused) => tracing::debug!(%refused, "a report changed nothing"),
-            }
-        }
-        if is_over && !self.begin_anew().await {
-            return Vec::new();
-        }
-        again
-    }
-
-    /// What is reported of an attempt whose files were swept before it could be told of: it failed, and the task writes
-    /// them anew in its next attempt. The files are removed, as some may have been written after the sweep.
-    async fn without_files(&self, change: TaskChange, swept: &str) -> TaskChange {
-        for file in &change.files {
-            if let Err(error) = self.options.documents.files().remove(file).await {
-                tracing::debug!(%error, file, "a file that nothing refers to was not removed");
-            }
-        }
-        let ending = Ending::Failed(written_too_slowly(swept));
-        // The counts of the report hold the success, which counts nothing.
-        let counts = change.counts.and(&ending);
-        let next = self.next_state(counts, &ending);
-        TaskChange {
-            ending,
-            counts,
-            next,
-            files: Vec::new(),
-            ..change
         }
     }
 
@@ -418,7 +288,7 @@ impl Worker {
                 for (task, verdict) in held.iter().zip(verdicts) {
                     match verdict {
                         Verdict::Keep => {}
-                        Verdict::Cancel | Verdict::Lost => cancel(pool, task.task),
+                        Verdict::Cancel | Verdict::Lost => pool.cancel(task.task),
                     }
                 }
             }
@@ -427,166 +297,87 @@ impl Worker {
     }
 
     /// Looks at what happened: new work, cancelled jobs.
-    async fn catch_up(&self, pool: &mut Pool, woken: bool) {
-        let filter = EventFilter {
-            kinds: vec![
-                EventKind::TaskReady,
-                EventKind::TaskCancelRequested,
-                EventKind::JobCancelRequested,
-                EventKind::JobEnded,
-            ],
-            ..EventFilter::default()
+    fn read_events<'w>(&'w self, pool: &mut Pool, errands: &Errands<'w>) {
+        let cursor = pool.begin_to_read(Instant::now() + EVENTS_PAUSE);
+        let read = async move {
+            let filter = EventFilter {
+                kinds: vec![
+                    EventKind::TaskReady,
+                    EventKind::TaskCancelRequested,
+                    EventKind::JobCancelRequested,
+                    EventKind::JobEnded,
+                ],
+                ..EventFilter::default()
+            };
+            Done::Read(self.options.store.read_events(cursor, EVENTS_MAX, &filter).await)
         };
-        if !woken {
-            pool.look = true;
-        }
-        let events = match self.options.store.read_events(pool.cursor, EVENTS_MAX, &filter).await {
-            Ok(events) => events,
-            Err(error) => {
-                tracing::warn!(%error, "the events could not be read");
-                return;
-            }
-        };
-        for event in events {
-            pool.cursor = event.seq;
-            if event.kind == EventKind::TaskReady {
-                pool.look = true;
-                continue;
-            }
-            if event.kind == EventKind::TaskCancelRequested {
-                if let Ok(task) = event.subject.parse() {
-                    cancel(pool, task);
-                }
-                continue;
-            }
-            let stopped: Vec<TaskId> = pool
-                .held
-                .keys()
-                .filter(|task| Some(task.job) == event.job)
-                .copied()
-                .collect();
-            for task in stopped {
-                cancel(pool, task);
-            }
+        errands.push(read.boxed());
+    }
+
+    /// Hands back what waits for a slot for long: others may have one free.
+    fn hand_back_reserve(&self, pool: &mut Pool) {
+        for task in pool.stale_reserve(Instant::now()) {
+            let change = self.change(Ended::without_outcome(task, Ending::Preempted));
+            pool.reports.push(change);
         }
     }
 
     /// Stops what runs and hands it back, so that nobody has to wait for the leases.
-    async fn hand_back(&self, mut pool: Pool) {
-        for held in pool.held.values() {
-            held.cancel.cancel();
-        }
-        // What a task still brings after it was told to stop is not looked at.
-        let drain = async { while pool.running.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(STOP_WAIT, drain).await;
-        let preempted = |held: Held| Ended {
-            task: held.task,
-            ending: Ending::Preempted,
-            files: Vec::new(),
-            work: None,
+    async fn hand_back(&self, mut pool: Pool, mut errands: Errands<'_>) {
+        pool.cancel_all();
+        let back = async {
+            // What a task still brings after it was told to stop is not looked at.
+            while pool.running.join_next().await.is_some() {}
+            while let Some(done) = errands.next().await {
+                if let Done::Claimed { answer: Ok(tasks), .. } = done {
+                    pool.hold(tasks);
+                }
+            }
         };
-        let changes = pool
-            .held
-            .into_values()
-            .map(|held| self.change(preempted(held)))
-            .collect();
+        let _ = tokio::time::timeout(STOP_WAIT, back).await;
+        let held = pool.held.into_values();
+        let preempted = held.map(|held| self.change(Ended::without_outcome(held.task, Ending::Preempted)));
+        let changes = pool.reports.into_iter().chain(preempted).collect();
         self.send(changes).await;
     }
 }
 
-async fn run_one(
-    runner: Option<Arc<dyn TaskRunner>>,
-    documents: Arc<FileDocuments>,
-    task: ClaimedTask,
-    (meter, cancel): (Meter, CancellationToken),
-) -> Ended {
-    let (ending, files) = match runner {
-        None => (Ending::Failed(unknown_kind(&task)), Vec::new()),
-        Some(runner) => {
-            // Dropping the work is the last resort against a runner that does not look at its token.
-            let work = async {
-                tokio::select! {
-                    biased;
-                    () = cancel.cancelled() => None,
-                    result = runner.run(&task, &meter, &cancel) => Some(result),
+fn take_events(pool: &mut Pool, events: Result<Vec<Event>, StoreError>) {
+    let events = match events {
+        Ok(events) => events,
+        Err(error) => {
+            tracing::warn!(%error, "the events could not be read");
+            pool.read(None);
+            return;
+        }
+    };
+    // A full page is followed by another.
+    pool.read(Some(u32::try_from(events.len()).unwrap_or(u32::MAX) < EVENTS_MAX));
+    for event in events {
+        pool.cursor = pool.cursor.max(event.seq);
+        match event.kind {
+            EventKind::TaskReady => pool.look = true,
+            EventKind::TaskCancelRequested => {
+                if let Ok(task) = event.subject.parse() {
+                    pool.cancel(task);
                 }
-            };
-            match work.await {
-                None => (Ending::Cancelled, Vec::new()),
-                Some(Err(failure)) => (Ending::Failed(failure), Vec::new()),
-                Some(Ok(outcome)) => keep(&documents, &task, outcome).await,
             }
+            _ => pool.cancel_job(event.job),
         }
-    };
-    let work = Some(meter.read()).filter(|work| *work != Work::default());
-    Ended {
-        task,
-        ending,
-        files,
-        work,
     }
 }
 
-async fn keep(documents: &FileDocuments, task: &ClaimedTask, outcome: Outcome) -> (Ending, Vec<String>) {
-    let Outcome { document, mut files } = outcome;
-    match documents.keep(task.id.job, document).await {
-        Ok(kept) => {
-            if let hw_job::StoredDocument::File { path, .. } = &kept {
-                files.push(path.clone());
-            }
-            (Ending::Succeeded(kept), files)
-        }
-        Err(failure) => (Ending::Failed(failure), Vec::new()),
+/// Waits for a wake-up; returns the number of the newest event.
+async fn woken(wakes: &mut watch::Receiver<EventSeq>) -> EventSeq {
+    if wakes.changed().await.is_err() {
+        // The store was closed. What is left to do is done by the clock.
+        std::future::pending::<()>().await;
     }
+    *wakes.borrow_and_update()
 }
 
-/// `true` for a wake-up, `false` when it is time to look without one.
-async fn wake(wakes: &mut watch::Receiver<EventSeq>) -> bool {
-    match tokio::time::timeout(LOOK_AGAIN, wakes.changed()).await {
-        Ok(Ok(())) => true,
-        Ok(Err(_)) => {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            false
-        }
-        Err(_) => false,
-    }
-}
-
-fn cancel(pool: &Pool, task: TaskId) {
-    if let Some(held) = pool.held.get(&task) {
-        held.cancel.cancel();
-    }
-}
-
-fn written_too_slowly(file: &str) -> Failure {
-    let message = format!("the file `{file}` was swept before it was confirmed");
-    Failure::new(ErrorClass::Platform, "HW-T021", message)
-        .help("it is written again; if it recurs, writing is too slow")
-}
-
-fn unknown_kind(task: &ClaimedTask) -> Failure {
-    let message = format!("this worker does not know tasks of kind `{}`", task.kind);
-    Failure::new(ErrorClass::Internal, "HW-J021", message).help("run workers of the same version as the server")
-}
-
-fn panicked(error: JoinError) -> Failure {
-    let reason = match error.try_into_panic() {
-        Ok(panic) => panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned()),
-        Err(error) => error.to_string(),
-    };
-    Failure::new(
-        ErrorClass::Internal,
-        "HW-J020",
-        format!("the task stopped with a bug: {reason}"),
-    )
-    .help("this is a bug of ours; please report it")
-}
-
-/// Spreads pauses; nothing else is decided by it.
-fn chance() -> f64 {
-    rand::random()
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

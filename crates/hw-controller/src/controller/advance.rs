@@ -1,6 +1,8 @@
 //! Asking a job's kind what comes next: more tasks, or the result.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hw_job::{
     Advance, Command, ErrorClass, Failure, JobEnding, JobEvent, JobId, JobView, TaskSpec, TaskState, TaskView,
@@ -62,14 +64,17 @@ impl Controller {
         }
     }
 
-    /// Has the kind make the result, while everybody can see that it does. A process that ends meanwhile leaves a job that
-    /// is finishing and has all its outcomes: whoever takes it over asks the kind again.
+    /// Has the kind make the result; where that takes a while, everybody can see that it does. A process that ends meanwhile
+    /// leaves a job that has all its outcomes: whoever takes it over asks the kind again.
     async fn merge(&self, asked: Arc<Asked>, step: &mut Step) -> Result<Vec<Command>, StoreError> {
         let job = asked.job;
-        if !self.show_finishing(job).await? {
-            return Ok(Vec::new());
-        }
-        match offload(move || asked.facts.kind.merge(&asked.view())).await {
+        let mut merging = pin!(offload(move || asked.facts.kind.merge(&asked.view())));
+        let merged = match within(self.options.finishing_shown_after, merging.as_mut()).await {
+            Some(merged) => merged,
+            None if self.show_finishing(job).await? => merging.await,
+            None => return Ok(Vec::new()),
+        };
+        match merged {
             Err(failure) => Ok(vec![Command::End(JobEnding::Failed(failure))]),
             Ok(merged) => self.finish(job, merged, step).await,
         }
@@ -111,7 +116,6 @@ impl Controller {
 
     async fn add_tasks(&self, job: JobId, count: usize, specs: Vec<TaskSpec>) -> Result<Vec<Command>, StoreError> {
         let first_index = u32::try_from(count).unwrap_or(u32::MAX);
-        let stage = specs.first().map(|task| stage_of(&task.kind));
         let added = (first_index..).zip(specs.iter().map(|_| TaskState::Waiting)).collect();
         match self
             .store()
@@ -123,9 +127,6 @@ impl Controller {
             .await
         {
             Ok(()) => {
-                if let Some(stage) = stage {
-                    self.note_stage(job, stage).await;
-                }
                 let mut state = self.state();
                 let course = state.active.get_mut(&job).map(|active| &mut active.course);
                 Ok(course
@@ -143,24 +144,20 @@ impl Controller {
             }
         }
     }
-
-    /// Progress is told to people only, so a failure to note it is not one of the job.
-    pub(crate) async fn note_stage(&self, job: JobId, stage: String) {
-        if let Err(error) = self.store().note_stage(job, &stage).await {
-            tracing::debug!(%job, %error, "the progress could not be noted");
-        }
-    }
-}
-
-/// The stage that a kind of task stands for: `inspect` for `register.inspect`.
-pub(crate) fn stage_of(task_kind: &str) -> String {
-    task_kind.rsplit('.').next().unwrap_or(task_kind).to_owned()
 }
 
 /// A job that asks for nothing would be asked again for ever.
 fn nothing_named() -> Failure {
     let message = "the job's kind named neither further tasks nor a result";
     Failure::new(ErrorClass::Internal, "HW-J025", message).help("this is a bug of ours; please report it")
+}
+
+/// What the work gives if it takes no longer than this. Without any time it is not even begun.
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    if limit.is_zero() {
+        return None;
+    }
+    tokio::time::timeout(limit, work).await.ok()
 }
 
 /// Runs a computation off the reactor where there is one, and in place where there is none (simulation).

@@ -26,7 +26,8 @@ impl Controller {
             .map(|(job, active)| (*job, std::mem::take(&mut active.due)))
     }
 
-    pub(super) async fn read_events(&self, step: &mut Step) -> Result<usize, StoreError> {
+    /// Deals with a page of events; returns their number.
+    pub(super) async fn read_events(&self, step: &mut Step) -> Result<u32, StoreError> {
         let filter = EventFilter {
             kinds: vec![
                 EventKind::TaskEnded,
@@ -43,7 +44,7 @@ impl Controller {
             self.state().cursor = event.seq;
         }
         step.events += events.len();
-        Ok(events.len())
+        Ok(u32::try_from(events.len()).unwrap_or(u32::MAX))
     }
 
     async fn deal_with(&self, event: &Event, step: &mut Step) -> Result<(), StoreError> {

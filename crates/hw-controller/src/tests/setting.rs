@@ -271,6 +271,7 @@ impl Setting {
         now(Controller::open(ControllerOptions {
             session,
             retry: RetryPolicy::default(),
+            finishing_shown_after: Duration::ZERO,
             adopts,
             kinds,
             store: self.store.clone(),

@@ -24,6 +24,9 @@ use crate::problem::Fault;
 /// How long a process counts as alive without a renewal.
 pub(super) const SESSION_LEASE: Duration = Duration::from_secs(15);
 
+/// A job whose result is made faster ends without being seen as finishing.
+const FINISHING_SHOWN_AFTER: Duration = Duration::from_millis(20);
+
 /// Memory that is counted on where the system does not tell.
 const MEMORY_BYTES_UNKNOWN: u64 = 2 << 30;
 
@@ -150,6 +153,7 @@ pub(super) async fn controller(common: &Common) -> Result<Arc<Controller>, Fault
     let options = ControllerOptions {
         session: common.session.clone(),
         retry: retry_policy(&common.config.config.retry),
+        finishing_shown_after: FINISHING_SHOWN_AFTER,
         adopts: common.role == AppRole::Up,
         kinds: kinds(&common.config.config),
         store: common.store.clone(),

@@ -207,6 +207,7 @@ async fn controller(store: &Arc<dyn Store>) -> Arc<Controller> {
     let options = ControllerOptions {
         session: session(),
         retry: RetryPolicy::default(),
+        finishing_shown_after: Duration::ZERO,
         adopts: false,
         kinds: kinds(),
         store: store.clone(),

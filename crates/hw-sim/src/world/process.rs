@@ -74,6 +74,7 @@ impl World<'_> {
         let options = ControllerOptions {
             session: session.clone(),
             retry: retry_policy(),
+            finishing_shown_after: Duration::ZERO,
             adopts,
             kinds: self.shared.kinds.clone(),
             store: store.clone(),

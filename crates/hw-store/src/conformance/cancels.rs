@@ -115,6 +115,7 @@ pub(crate) async fn settled_tasks_are_not_cancelled(s: &Setting) {
     s.store.end_job(ending(1, result())).await.unwrap();
     assert!(matches!(cancel(s, 1).await, Err(ChangeRefused::Illegal { .. })));
     expect![[r#"
+        job.finishing job of 1 {}
         job.ended job of 1 {"state":"succeeded","kind":"test"}
     "#]]
     .assert_eq(&s.log_after(before).await);

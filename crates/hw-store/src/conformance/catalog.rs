@@ -6,8 +6,8 @@ use expect_test::expect;
 use hw_catalog::{TableName, TableVersion};
 use hw_job::{CatalogChange, JobState};
 
-use super::{Setting, ending, job_id, part, result, table, table_name};
-use crate::{EndJob, JobChangeError, TableUse};
+use super::{Setting, ending, job_id, new_job, part, result, table, table_name};
+use crate::{EndJob, JobChangeError, NewJob, TableUse};
 
 fn put(name: &str, parts: u64) -> CatalogChange {
     CatalogChange::Put {
@@ -67,6 +67,7 @@ pub(crate) async fn a_table_appears_with_the_end_of_its_job(s: &Setting) {
     assert_eq!(kept.origin, Some(job_id(1).to_string()));
     assert_eq!(kept.comment, table(&table_name("flights")).comment);
     expect![[r#"
+        job.finishing job of 1 {}
         table.created flights of 1 {"version":1}
         job.ended job of 1 {"state":"succeeded","kind":"test"}
     "#]]
@@ -168,6 +169,24 @@ pub(crate) async fn the_last_use_of_a_table_is_known(s: &Setting) {
     assert_eq!(s.store.table_use(&missing).await, Ok(TableUse::default()));
     change(s, 2, vec![put("t", 0)]).await;
     assert_eq!(s.store.table_use(&t).await, Ok(TableUse::default()));
+}
+
+pub(crate) async fn a_job_that_reads_a_table_uses_it(s: &Setting) {
+    change(s, 1, vec![put("t", 0)]).await;
+    s.submit(NewJob {
+        reads: vec![
+            (table_name("t"), TableVersion(1)),
+            (table_name("missing"), TableVersion(1)),
+        ],
+        ..new_job(2, Vec::new())
+    })
+    .await;
+    let at = Some(hw_job::Clock::wall(s.clock.as_ref()));
+    let seconds_ago = Some(0);
+    assert_eq!(
+        s.store.table_use(&table_name("t")).await,
+        Ok(TableUse { at, seconds_ago })
+    );
 }
 
 pub(crate) async fn ten_thousand_parts_are_kept(s: &Setting) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use hw_job::{AttemptState, ErrorClass, Failure, Fence, JobEnding, JobState, Progress, StoredDocument, TaskState};
+use hw_job::{AttemptState, ErrorClass, Failure, Fence, JobEnding, JobState, StoredDocument, TaskSpec, TaskState};
 use serde_json::json;
 
 use super::{Setting, after, claim_of, done, ending, job_id, new_job, new_session, result, session, spec};
@@ -107,6 +107,7 @@ pub(crate) async fn open_tasks_are_withdrawn_with_the_job(s: &Setting) {
     let task = claimed[1].id;
     assert_eq!(report, Err(ChangeRefused::Late { task, fence, current }));
     expect![[r#"
+        job.finishing job of 1 {}
         job.ended job of 1 {"state":"succeeded","kind":"test"}
         task.late job/1 of 1 {"attempt":1}
     "#]]
@@ -131,7 +132,6 @@ pub(crate) async fn a_settled_job_stays_as_it_is(s: &Setting) {
     assert_eq!(s.store.finish_job(job_id(1)).await, Err(settled.clone()));
     assert_eq!(s.store.add_tasks(add).await, Err(settled));
     assert_eq!(s.store.request_cancel(job_id(1), "no").await, Ok(JobState::Succeeded));
-    assert_eq!(s.store.note_stage(job_id(1), "late").await, Ok(()));
     let (from, to) = (session("s1"), session("s2"));
     assert_eq!(s.store.adopt_job(job_id(1), Some(&from), &to).await, Ok(false));
     assert_eq!((s.job(1).await, s.last().await), (before, last));
@@ -151,7 +151,6 @@ pub(crate) async fn jobs_that_do_not_exist_are_named(s: &Setting) {
     assert_eq!(s.store.finish_job(job_id(1)).await, Err(missing.clone()));
     assert_eq!(s.store.add_tasks(add).await, Err(missing.clone()));
     assert_eq!(s.store.request_cancel(job_id(1), "no").await, Err(missing));
-    assert_eq!(s.store.note_stage(job_id(1), "none").await, Ok(()));
     assert_eq!(s.store.adopt_job(job_id(1), None, &session("s2")).await, Ok(false));
     assert_eq!(s.last().await.0, 0);
 }
@@ -194,17 +193,27 @@ pub(crate) async fn a_large_result_is_refused_and_the_job_goes_on(s: &Setting) {
     assert_eq!((s.job(1).await, s.last().await), (before, last));
 }
 
-pub(crate) async fn the_stage_is_replaced_without_an_event(s: &Setting) {
-    s.submit_tasks(1, 1).await;
-    let last = s.last().await;
-    s.store.note_stage(job_id(1), "inspect").await.unwrap();
-    s.store.note_stage(job_id(1), "compare").await.unwrap();
-    let progress = Progress {
-        stage: "compare".to_owned(),
-        ..Progress::default()
+pub(crate) async fn the_stage_is_that_of_the_newest_tasks(s: &Setting) {
+    let of_kind = |kind: &str| TaskSpec {
+        kind: kind.to_owned(),
+        ..spec()
     };
-    assert_eq!(s.job(1).await.progress, progress);
-    assert_eq!(s.last().await, last);
+    let stage = async || s.job(1).await.progress.stage;
+    s.submit(new_job(
+        1,
+        vec![of_kind("register.inspect"), of_kind("register.combine")],
+    ))
+    .await;
+    assert_eq!(stage().await, "inspect");
+    let add = |first_index, tasks| AddTasks {
+        job: job_id(1),
+        first_index,
+        tasks,
+    };
+    s.store.add_tasks(add(2, vec![of_kind("compare")])).await.unwrap();
+    assert_eq!(stage().await, "compare");
+    s.store.add_tasks(add(3, Vec::new())).await.unwrap();
+    assert_eq!(stage().await, "compare");
 }
 
 pub(crate) async fn a_job_is_adopted_from_its_owner_only(s: &Setting) {

@@ -211,6 +211,7 @@ pub(crate) async fn a_task_that_waits_for_a_failed_one_is_blocked(s: &Setting) {
         task.ended job/0 of 1 {"attempt":1,"state":"failed"}
         task.blocked job/2 of 1 {"by":0,"state":"failed"}
         task.ended job/1 of 1 {"attempt":1,"state":"succeeded"}
+        job.finishing job of 1 {}
         job.ended job of 1 {"state":"succeeded","kind":"test"}
     "#]]
     .assert_eq(&s.log_after(before).await);

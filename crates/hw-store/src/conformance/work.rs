@@ -1,9 +1,9 @@
 //! How much has been worked off.
 
-use hw_job::{Fence, Work};
+use hw_job::{Fence, TaskSpec, Work};
 
-use super::{Setting, change, done, job_id, lost, task_id};
-use crate::{ClaimedTask, NextState, TaskChange, TaskWork};
+use super::{Setting, change, done, job_id, lost, spec, task_id};
+use crate::{AddTasks, ClaimedTask, NextState, TaskChange, TaskWork};
 
 fn work(rows: u64, bytes: u64) -> Work {
     Work { rows, bytes }
@@ -101,7 +101,15 @@ pub(crate) async fn a_stage_leaves_the_work_as_it_is(s: &Setting) {
     s.submit_tasks(1, 1).await;
     let claimed = s.claim_one("w").await;
     s.store.note_work(&[told(&claimed, work(3, 300))]).await.unwrap();
-    s.store.note_stage(job_id(1), "compare").await.unwrap();
+    let add = AddTasks {
+        job: job_id(1),
+        first_index: 1,
+        tasks: vec![TaskSpec {
+            kind: "test.compare".to_owned(),
+            ..spec()
+        }],
+    };
+    s.store.add_tasks(add).await.unwrap();
     let progress = s.job(1).await.progress;
     assert_eq!(
         (progress.stage.as_str(), progress.rows, progress.bytes),

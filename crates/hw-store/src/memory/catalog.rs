@@ -30,11 +30,7 @@ impl CatalogStore for MemoryStore {
 
     async fn touch_tables(&self, names: &[TableName]) -> Result<(), StoreError> {
         self.write(|state, _, now| {
-            for name in names {
-                if let Some(entry) = state.tables.get_mut(name).filter(|entry| entry.table.is_some()) {
-                    entry.used = Some(now);
-                }
-            }
+            state.touch_tables(names, now);
             Ok(())
         })
     }
@@ -113,6 +109,15 @@ impl FileLedger for MemoryStore {
 }
 
 impl State {
+    /// Notes that the tables are used now; names without a table are passed over.
+    pub(super) fn touch_tables<'n>(&mut self, names: impl IntoIterator<Item = &'n TableName>, now: Now) {
+        for name in names {
+            if let Some(entry) = self.tables.get_mut(name).filter(|entry| entry.table.is_some()) {
+                entry.used = Some(now);
+            }
+        }
+    }
+
     /// The first of the files that can not be confirmed.
     pub(super) fn swept_file<'p>(&self, paths: &'p [String]) -> Option<&'p String> {
         paths.iter().find(|path| {

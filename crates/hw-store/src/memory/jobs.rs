@@ -31,6 +31,7 @@ impl JobStore for MemoryStore {
             if state.unsettled_jobs() >= u64::from(limit) {
                 return Err(SubmitError::QueueFull { limit });
             }
+            state.touch_tables(job.reads.iter().map(|(name, _)| name), now);
             journal.job_submitted(job.id, &job.kind);
             state.insert_job(job, journal, now);
             Ok(Submission::Created)
@@ -149,6 +150,10 @@ impl JobStore for MemoryStore {
             if let Some(path) = state.swept_file(&end.files) {
                 return Err(StoreError::FileSwept(path.clone()).into());
             }
+            let finishing = state.unsettled(end.job)?.record.state == JobState::Finishing;
+            if !finishing && end.ending.state() == JobState::Succeeded {
+                journal.job_finishing(end.job);
+            }
             state.change_catalog(end.job, &end.changes, planned, (journal, now));
             state.confirm_files(&end.files, now);
             state.withdraw_tasks(end.job, now);
@@ -173,15 +178,6 @@ impl JobStore for MemoryStore {
             }
             journal.cancel_requested(job, reason);
             Ok(now)
-        })
-    }
-
-    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError> {
-        self.write(|state, _, _| {
-            if let Ok(entry) = state.unsettled_mut(job) {
-                stage.clone_into(&mut entry.record.progress.stage);
-            }
-            Ok(())
         })
     }
 

@@ -145,6 +145,7 @@ impl State {
     /// Adds tasks to a job, each ready or waiting.
     pub(super) fn add_tasks(&mut self, job: JobId, tasks: Vec<TaskSpec>, journal: &mut Journal, now: Now) {
         let Some(entry) = self.job_mut(job) else { return };
+        entry.note_stage(&tasks);
         let mut free = Vec::new();
         let needed: BTreeSet<u32> = tasks.iter().flat_map(|spec| spec.after.clone()).collect();
         for spec in tasks {
@@ -207,6 +208,7 @@ impl State {
             return;
         };
         let until = now.elapsed.after(delay);
+        entry.note_stage(&tasks);
         for spec in tasks {
             let index = entry.add_task(spec, now);
             if let Some(task) = entry.task_mut(index).filter(|task| task.unmet == 0) {
@@ -306,6 +308,13 @@ impl JobEntry {
         let mut record = self.record.clone();
         record.age = self.ended.unwrap_or(now.elapsed).since(self.created);
         record
+    }
+
+    /// The stage of the job is that of its newest tasks.
+    fn note_stage(&mut self, tasks: &[TaskSpec]) {
+        if let Some(task) = tasks.first() {
+            task.stage().clone_into(&mut self.record.progress.stage);
+        }
     }
 
     fn add_task(&mut self, spec: TaskSpec, now: Now) -> u32 {

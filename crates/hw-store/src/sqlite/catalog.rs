@@ -73,16 +73,28 @@ impl Change for Touch {
     type Refusal = StoreError;
 
     async fn make(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let touch = "UPDATE catalog_table SET used_at = ?2, used = ?3
-                     WHERE document IS NOT NULL
-                       AND (schema, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
-        let touch = sql(touch)
-            .bind(name_pairs(&self.0)?)
-            .bind(batch.now.wall.0)
-            .bind(batch.now.elapsed);
-        batch.write(touch).await?;
-        Ok(())
+        touch_tables(batch, &self.0).await
     }
+}
+
+/// Notes that the tables are used now; names without a table are passed over.
+pub(super) async fn touch_tables(
+    batch: &mut Batch<'_>,
+    names: impl IntoIterator<Item = &TableName>,
+) -> Result<(), StoreError> {
+    let names: Vec<TableName> = names.into_iter().cloned().collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let touch = "UPDATE catalog_table SET used_at = ?2, used = ?3
+                 WHERE document IS NOT NULL
+                   AND (schema, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+    let touch = sql(touch)
+        .bind(name_pairs(&names)?)
+        .bind(batch.now.wall.0)
+        .bind(batch.now.elapsed);
+    batch.write(touch).await?;
+    Ok(())
 }
 
 /// The texts of the parts of changes, in the order of these.

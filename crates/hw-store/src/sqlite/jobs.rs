@@ -6,7 +6,7 @@ mod record;
 mod submit;
 
 use async_trait::async_trait;
-use hw_job::{JobId, JobState, Progress, SessionId, TaskId};
+use hw_job::{JobId, JobState, SessionId, TaskId};
 
 use super::events::id_text;
 use super::row::Reader;
@@ -124,14 +124,6 @@ impl JobStore for SqliteStore {
         self.change(Cancel { job, reason }).await
     }
 
-    async fn note_stage(&self, job: JobId, stage: &str) -> Result<(), StoreError> {
-        let progress = to_json(&Progress {
-            stage: stage.to_owned(),
-            ..Progress::default()
-        })?;
-        self.change(Note { job, progress }).await
-    }
-
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
         let (from, to) = (from.cloned(), to.clone());
         self.change(Adopt { job, from, to }).await
@@ -210,25 +202,6 @@ impl Change for Cancel {
             .await?;
         batch.journal.cancel_requested(self.job, &self.reason);
         Ok(head.state)
-    }
-}
-
-struct Note {
-    job: JobId,
-    progress: String,
-}
-
-#[async_trait]
-impl Change for Note {
-    type Answer = ();
-    type Refusal = StoreError;
-
-    async fn make(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let note = sql("UPDATE job SET progress = ?2 WHERE id = ?1 AND settled = 0")
-            .bind(id_text(self.job))
-            .bind(self.progress.clone());
-        batch.write(note).await?;
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The end of a job: everything that takes effect with it, in one transaction.
 
 use async_trait::async_trait;
-use hw_job::{JobEnding, TaskState};
+use hw_job::{JobEnding, JobState, TaskState};
 
 use super::super::catalog::{PartTexts, change_catalog, name_states};
 use super::super::files::{confirm_files, refuse_swept};
@@ -43,6 +43,9 @@ impl Change for End {
         let planned = plan_changes(names, &end.changes, end.job, batch.now.wall)?;
 
         refuse_swept(batch, &end.files).await?;
+        if head.state != JobState::Finishing && end.ending.state() == JobState::Succeeded {
+            batch.journal.job_finishing(end.job);
+        }
         change_catalog(batch, end.job, planned, &self.parts).await?;
         confirm_files(batch, &end.files).await?;
         withdraw_tasks(batch, head).await?;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use hw_job::{JobId, JobState, Progress, TaskCounts, TaskSpec, TaskState};
 use sqlx::sqlite::SqliteRow;
 
+use super::super::catalog::touch_tables;
 use super::super::clock::micros;
 use super::super::document::write_document;
 use super::super::events::id_text;
@@ -110,7 +111,7 @@ impl Submit {
             .bind(id.chars().rev().collect::<String>())
             .bind(job.kind.clone())
             .bind(i64::from(job.format))
-            .bind(to_json(&Progress::default())?)
+            .bind(self.tasks.progress()?)
             .bind(to_json(&counts)?)
             .bind(stored(job.tasks.len()))
             .bind(i64::from(job.priority))
@@ -183,6 +184,7 @@ impl Change for Submit {
             return Ok(known);
         }
         self.check_room(batch).await?;
+        touch_tables(batch, self.job.reads.iter().map(|(name, _)| name)).await?;
         let head = self.insert(batch).await?;
         self.insert_documents(batch, head.number).await?;
         batch.journal.job_submitted(self.job.id, &self.job.kind);
@@ -229,6 +231,7 @@ impl Change for Add {
         head.changed = true;
         let number = head.number;
         self.tasks.insert(batch, head, &succeeded).await?;
+        self.tasks.note_stage(batch, number).await?;
         let needed = self.tasks.needed_before(batch, number).await?;
         block_dependents(batch, &mut heads, &needed).await?;
         heads.save(batch).await?;
@@ -263,6 +266,26 @@ impl NewTasks {
             delay: None,
             specs,
         })
+    }
+
+    /// Progress of a job that begins with them.
+    fn progress(&self) -> Result<String, StoreError> {
+        to_json(&Progress {
+            stage: self
+                .specs
+                .first()
+                .map(|task| task.stage().to_owned())
+                .unwrap_or_default(),
+            ..Progress::default()
+        })
+    }
+
+    async fn note_stage(&self, batch: &mut Batch<'_>, job: i64) -> Result<(), StoreError> {
+        if !self.specs.is_empty() {
+            let note = sql("UPDATE job SET progress = ?2 WHERE number = ?1");
+            batch.write(note.bind(job).bind(self.progress()?)).await?;
+        }
+        Ok(())
     }
 
     fn any_dependency(&self) -> bool {
