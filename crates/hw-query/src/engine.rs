@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 use crate::bounded::bounded;
 use crate::error::{QueryError, from_execution};
 use crate::funnel::FunnelQueryPlanner;
+use crate::hot::{HotParts, HotUse, YieldingPool};
 use crate::session::{Session, SessionInput};
 use crate::spill::SpillFolder;
 
@@ -66,6 +67,9 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Rows of a batch; at least 1.
     pub batch_size: usize,
+    /// Bytes, within `memory_limit`, for decoded parts that funnels ask for again and again, the setting `cache.memory`; 0
+    /// keeps none. Queries that need the memory get it.
+    pub hot_limit: u64,
 }
 
 /// What the sessions of an engine hold at this moment.
@@ -106,6 +110,7 @@ struct Inner {
     stores: Arc<FileStores>,
     footers: Mutex<HashMap<String, Arc<FileMetadataCache>>>,
     buffers: Buffers,
+    hot: HotParts,
     /// One permit for each unit of a funnel that runs on a thread of its own.
     turns: Arc<Semaphore>,
     workers: Workers,
@@ -134,7 +139,9 @@ impl Engine {
         };
         let threads = config.threads.max(1);
         let spill = SpillFolder::open(&config.spill_dir, config.spill_limit)?;
-        let runtime = runtime_env(config, &spill).map_err(|error| QueryError::Storage {
+        let buffers = Buffers::new(BUFFER_BYTES_KEPT.min(usize::try_from(limits.memory / 16).unwrap_or(usize::MAX)));
+        let hot = HotParts::new(config.hot_limit.min(config.memory_limit), buffers.clone());
+        let runtime = runtime_env(config, &spill, &hot).map_err(|error| QueryError::Storage {
             message: format!("the spill folder cannot be used: {error}"),
         })?;
         let mut builder = SessionStateBuilder::new_with_default_features();
@@ -151,7 +158,8 @@ impl Engine {
             template,
             stores,
             footers: Mutex::default(),
-            buffers: Buffers::new(BUFFER_BYTES_KEPT.min(usize::try_from(limits.memory / 16).unwrap_or(usize::MAX))),
+            buffers,
+            hot,
             turns: Arc::new(Semaphore::new(threads)),
             workers: Workers::start(threads)?,
             _spill: spill,
@@ -182,6 +190,11 @@ impl Engine {
         held.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX))
             .map_err(|error| from_execution(error, self.limits()))?;
         Ok(Reservation { _held: held })
+    }
+
+    /// What is held in memory of parts, and how it was used.
+    pub fn hot(&self) -> HotUse {
+        self.0.hot.used()
     }
 
     /// Worker threads, and streams of a [`RegroupRun`](crate::RegroupRun).
@@ -222,6 +235,16 @@ impl Engine {
     /// Memory for decoding that is used again.
     pub(crate) fn buffers(&self) -> &Buffers {
         &self.0.buffers
+    }
+
+    pub(crate) fn hot_parts(&self) -> &HotParts {
+        &self.0.hot
+    }
+
+    /// Takes in parts that are used again and again, on a thread of its own.
+    pub(crate) fn fill_hot_parts(&self) -> Result<(), QueryError> {
+        let (hot, pool) = (self.0.hot.clone(), Arc::clone(&self.0.runtime.memory_pool));
+        self.spawn_blocking(move || hot.fill(&pool)).map(drop)
     }
 
     pub(crate) fn turns(&self) -> &Arc<Semaphore> {
@@ -288,9 +311,10 @@ impl Drop for Workers {
     }
 }
 
-fn runtime_env(config: &EngineConfig, spill: &SpillFolder) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+fn runtime_env(config: &EngineConfig, spill: &SpillFolder, hot: &HotParts) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     let bytes = usize::try_from(config.memory_limit).unwrap_or(usize::MAX);
-    let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED));
+    let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED);
+    let pool: Arc<dyn MemoryPool> = Arc::new(YieldingPool::new(pool, hot.clone()));
     RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
         .with_disk_manager_builder(spill.disk_manager())

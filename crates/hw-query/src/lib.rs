@@ -18,6 +18,7 @@ mod explain;
 mod files;
 mod functions;
 mod funnel;
+mod hot;
 mod params;
 mod regroup;
 mod rows;
@@ -43,6 +44,7 @@ pub use funnel::{
     FunnelCodec, FunnelExec, FunnelInput, FunnelPartial, FunnelRelation, FunnelRun, FunnelScan, dataset_of,
     dataset_of_schema,
 };
+pub use hot::HotUse;
 pub use regroup::{BucketStream, Regroup, RegroupInput, RegroupRun, can_group, plain_schema};
 pub use rows::{
     DuplicateColumn, EncodedRows, ErrorDocument, LineEnd, RowFormat, RowStream, Rows, SummaryHandle, encode,

@@ -72,6 +72,7 @@ impl Tables for MemoryTables {
 
 pub(crate) fn config(folder: &Path) -> EngineConfig {
     EngineConfig {
+        hot_limit: 0,
         memory_limit: 256 << 20,
         spill_limit: 256 << 20,
         spill_dir: folder.join("spill"),

@@ -161,6 +161,31 @@ pub(crate) const SPILL_LIMIT: Family = family(
     &[],
     "Most data that may be, the setting `spill.limit`.",
 );
+pub(crate) const PARTS_HELD_BYTES: Family = family(
+    "headwater_parts_held_bytes",
+    Gauge,
+    &[],
+    "Memory that decoded parts take which funnels ask for again and again.",
+);
+pub(crate) const PARTS_HELD_LIMIT: Family = family(
+    "headwater_parts_held_limit_bytes",
+    Gauge,
+    &[],
+    "Most memory that they may take, the setting `cache.memory`.",
+);
+pub(crate) const PARTS_HELD: Family = family("headwater_parts_held", Gauge, &[], "Number of such parts.");
+pub(crate) const PARTS_USED: Family = family(
+    "headwater_parts_used_total",
+    Counter,
+    &["from"],
+    "Parts that funnels matched straight, by where they came from: `memory` or `file`.",
+);
+pub(crate) const PARTS_GIVEN_UP: Family = family(
+    "headwater_parts_given_up_total",
+    Counter,
+    &[],
+    "Parts that were held and had to go.",
+);
 pub(crate) const RESIDENT: Family = family(
     "headwater_process_resident_bytes",
     Gauge,
@@ -201,6 +226,11 @@ pub(crate) const FAMILIES: &[Family] = &[
     MEMORY_LIMIT,
     SPILLED,
     SPILL_LIMIT,
+    PARTS_HELD_BYTES,
+    PARTS_HELD_LIMIT,
+    PARTS_HELD,
+    PARTS_USED,
+    PARTS_GIVEN_UP,
     RESIDENT,
     CACHE_HITS,
     REQUEST_FAULTS,
@@ -232,7 +262,7 @@ impl Metrics {
         });
     }
 
-    /// Sets a gauge.
+    /// Sets a gauge, or a counter that is kept elsewhere.
     pub(crate) fn set(&self, family: Family, labels: &[&str], value: f64) {
         self.with_series(family, labels, |series| {
             if let Series::Number(number) = series {

@@ -24,6 +24,7 @@ use crate::counters::Counters;
 use crate::dataset::{PartFiles, part_files};
 use crate::engine::Engine;
 use crate::error::{PartFault, PartWrong, QueryError, from_execution, from_file};
+use crate::hot::{HotFill, HotKey, HotPart};
 use crate::stores::StatementStores;
 use crate::tables::StoredTable;
 use crate::yielding::CancelFlag;
@@ -135,7 +136,13 @@ impl Direct<'_> {
         let place = |name: &&str| reader.schema().index_of(name).ok();
         let columns: Option<Vec<usize>> = columns.iter().map(place).collect();
         let columns = columns.ok_or_else(|| QueryError::internal("a registered column is not in a checked part"))?;
+        let key = self.hot_key(table, part);
+        let hot = key
+            .as_ref()
+            .and_then(|key| self.engine.hot_parts().find(key, &self.query.columns()));
         Ok(OpenPart {
+            key,
+            hot,
             earliest: skip::earliest(&reader, self.query),
             columns,
             reader,
@@ -144,10 +151,18 @@ impl Direct<'_> {
         })
     }
 
+    /// How the part is known to the memory tier, if there is one.
+    fn hot_key(&self, table: &Table, part: &Part) -> Option<HotKey> {
+        let dataset = table.dataset.as_ref().filter(|_| !self.engine.hot_parts().is_off())?;
+        let (group, time) = (table.group_column.as_ref()?, self.query.time_column());
+        Some(HotKey::new(&dataset.location, part, group, time))
+    }
+
     /// Runs a unit on a thread for work; `None` if it has too little memory.
     async fn start(&self, unit: Unit) -> Result<Option<UnitOutcome>, QueryError> {
         let turns = Arc::clone(self.engine.turns());
         let limits = *self.engine.limits();
+        let used = self.used(&unit);
         let Ok(turn) = turns.acquire_owned().await else {
             return Err(QueryError::Cancelled);
         };
@@ -157,7 +172,10 @@ impl Direct<'_> {
             outcome
         })?;
         match work.await {
-            Ok(Ok(outcome)) => Ok(Some(outcome)),
+            Ok(Ok(outcome)) => {
+                self.note(used)?;
+                Ok(Some(outcome))
+            }
             Ok(Err(UnitError::Memory(error))) => {
                 tracing::debug!(%error, limit = limits.memory, "a funnel takes the way over a plan");
                 Ok(None)
@@ -168,8 +186,36 @@ impl Direct<'_> {
     }
 }
 
+impl Direct<'_> {
+    /// The parts that the unit reads from their files.
+    fn used(&self, unit: &Unit) -> Vec<HotFill> {
+        let columns: Vec<String> = self.query.columns().into_iter().map(str::to_owned).collect();
+        let read = unit.parts.iter().filter(|part| part.hot.is_none());
+        let fill = |part: &OpenPart| {
+            Some(HotFill {
+                key: part.key.clone()?,
+                reader: part.reader.clone(),
+                columns: columns.clone(),
+            })
+        };
+        read.filter_map(fill).collect()
+    }
+
+    /// Tells the memory tier which parts were used.
+    fn note(&self, used: Vec<HotFill>) -> Result<(), QueryError> {
+        let mut begin = false;
+        for fill in used {
+            begin |= self.engine.hot_parts().note(fill);
+        }
+        if begin { self.engine.fill_hot_parts() } else { Ok(()) }
+    }
+}
+
 /// A part that was found as registered.
 struct OpenPart {
+    key: Option<HotKey>,
+    /// The part, if it is held in memory.
+    hot: Option<Arc<HotPart>>,
     reader: PartReader,
     /// For each column of the query, its place in the file.
     columns: Vec<usize>,
@@ -253,30 +299,43 @@ impl Unit {
     /// number of those that were ruled out.
     fn each_row_group(
         &self,
-        mut each: impl FnMut(&mut RowGroup<'_>) -> Result<bool, UnitError>,
+        mut each: impl FnMut(&mut PartRows<'_>) -> Result<bool, UnitError>,
     ) -> Result<Option<u64>, UnitError> {
         let mut skipped = 0;
         for part in &self.parts {
-            for row_group in 0..part.reader.row_groups() {
-                if self.cancelled.is_set() {
-                    return Err(UnitError::Query(QueryError::Cancelled));
+            if let Some(hot) = &part.hot {
+                self.check_cancelled()?;
+                let columns = self.query.columns();
+                if !each(&mut PartRows::Hot { hot, columns })? {
+                    return Ok(None);
                 }
+                continue;
+            }
+            for row_group in 0..part.reader.row_groups() {
+                self.check_cancelled()?;
                 if skip::is_outside(&part.reader, row_group, &self.query) {
                     skipped += 1;
                     continue;
                 }
                 self.counters.note_read(&part.part.path);
-                let mut rows = RowGroup {
+                let rows = RowGroup {
                     part,
                     row_group,
                     buffers: &self.buffers,
                 };
-                if !each(&mut rows)? {
+                if !each(&mut PartRows::Stored(rows))? {
                     return Ok(None);
                 }
             }
         }
         Ok(Some(skipped))
+    }
+
+    fn check_cancelled(&self) -> Result<(), UnitError> {
+        if self.cancelled.is_set() {
+            return Err(UnitError::Query(QueryError::Cancelled));
+        }
+        Ok(())
     }
 
     fn reserve(&self, matcher: usize, decoding: usize) -> Result<(), UnitError> {
@@ -289,8 +348,54 @@ impl Unit {
 impl OpenPart {
     /// Most bytes that the columns of one row group take while they are decoded.
     fn decoding_bytes(&self) -> usize {
+        if self.hot.is_some() {
+            return 0;
+        }
         let bytes = skip::largest_row_group(&self.reader, &self.columns).saturating_mul(DECODING_FACTOR);
         usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+}
+
+/// Rows as the matcher asks for them.
+enum PartRows<'a> {
+    /// A part in memory.
+    Hot { hot: &'a HotPart, columns: Vec<&'a str> },
+    /// A row group of a file.
+    Stored(RowGroup<'a>),
+}
+
+impl PartRows<'_> {
+    fn hot_column(&self, index: usize) -> Option<(&ArrayRef, bool)> {
+        match self {
+            Self::Hot { hot, columns } => hot.column(columns.get(index)?),
+            Self::Stored(_) => None,
+        }
+    }
+}
+
+impl Rows for PartRows<'_> {
+    type Error = UnitError;
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Hot { hot, .. } => hot.rows(),
+            Self::Stored(rows) => rows.len(),
+        }
+    }
+
+    fn column(&mut self, index: usize) -> Result<ArrayRef, UnitError> {
+        if let Self::Stored(rows) = self {
+            return rows.column(index);
+        }
+        let column = self.hot_column(index).map(|(array, _)| Arc::clone(array));
+        column.ok_or_else(|| UnitError::Query(QueryError::internal(format!("the query has no column {index}"))))
+    }
+
+    fn is_complete(&self, index: usize) -> bool {
+        match self {
+            Self::Hot { .. } => self.hot_column(index).is_some_and(|(_, complete)| complete),
+            Self::Stored(rows) => rows.is_complete(index),
+        }
     }
 }
 
@@ -301,9 +406,7 @@ struct RowGroup<'a> {
     buffers: &'a Buffers,
 }
 
-impl Rows for RowGroup<'_> {
-    type Error = UnitError;
-
+impl RowGroup<'_> {
     fn len(&self) -> usize {
         self.part.reader.rows(self.row_group)
     }

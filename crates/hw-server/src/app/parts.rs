@@ -96,8 +96,10 @@ fn files(config: &Config, folder: &DataFolder, stores: &FileStores, store: &Arc<
 fn engine_config(config: &Config, folder: &DataFolder) -> EngineConfig {
     let memory = host::memory_bytes().unwrap_or(MEMORY_BYTES_UNKNOWN);
     let free = fs4::available_space(folder.path()).unwrap_or_default();
+    let memory_limit = config.memory.limit.of(memory);
     EngineConfig {
-        memory_limit: config.memory.limit.of(memory),
+        memory_limit,
+        hot_limit: config.cache.memory.of(memory_limit),
         spill_limit: config.spill.limit.of(free),
         spill_dir: folder.spill(),
         threads: config.threads.unwrap_or_else(host::processors),

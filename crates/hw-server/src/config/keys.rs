@@ -116,6 +116,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("tables.unregister_guard", Kind::Duration { zero: true }),
     plain("funnel.top_count", Kind::Count(1, 100_000)),
     plain("cache.results", Kind::Flag),
+    plain("cache.memory", Kind::Share),
     plain("compat.funnel_rocket", Kind::Flag),
     plain("compat.funnel_rocket_status", Kind::Flag),
     plain("compat.error_details", Kind::Flag),

@@ -264,6 +264,8 @@ pub struct FunnelSettings {
 pub struct CacheSettings {
     /// Whether finished queries answer for identical ones.
     pub results: bool,
+    /// Memory for decoded parts that funnels ask for again and again, as a share of `memory.limit` or in bytes.
+    pub memory: Share,
 }
 
 /// `compat.*`.

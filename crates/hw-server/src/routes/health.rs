@@ -15,7 +15,8 @@ use super::{Answer, Load, Route, any, document, json};
 use crate::config::show_size;
 use crate::host::resident_bytes;
 use crate::metrics::{
-    BUILD_INFO, HTTP_FOLLOWERS, MEMORY_LIMIT, MEMORY_RESERVED, QUEUE_LENGTH, RESIDENT, SPILL_LIMIT, SPILLED,
+    BUILD_INFO, HTTP_FOLLOWERS, MEMORY_LIMIT, MEMORY_RESERVED, PARTS_GIVEN_UP, PARTS_HELD, PARTS_HELD_BYTES,
+    PARTS_HELD_LIMIT, PARTS_USED, QUEUE_LENGTH, RESIDENT, SPILL_LIMIT, SPILLED,
 };
 use crate::state::{Shared, State as Server};
 
@@ -122,6 +123,13 @@ async fn read_gauges(state: &Server) {
     metrics.set(MEMORY_LIMIT, &[], memory.limit as f64);
     metrics.set(SPILLED, &[], memory.spilled as f64);
     metrics.set(SPILL_LIMIT, &[], memory.spill_limit as f64);
+    let held = state.parts().engine.hot();
+    metrics.set(PARTS_HELD_BYTES, &[], held.bytes as f64);
+    metrics.set(PARTS_HELD_LIMIT, &[], held.limit as f64);
+    metrics.set(PARTS_HELD, &[], held.parts as f64);
+    metrics.set(PARTS_USED, &["memory"], held.hits as f64);
+    metrics.set(PARTS_USED, &["file"], held.misses as f64);
+    metrics.set(PARTS_GIVEN_UP, &[], held.evictions as f64);
     let followers = state
         .config()
         .http

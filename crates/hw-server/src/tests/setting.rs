@@ -223,6 +223,7 @@ async fn controller(store: &Arc<dyn Store>) -> Arc<Controller> {
 
 fn engine(folder: &DataFolder) -> Engine {
     let config = EngineConfig {
+        hot_limit: 0,
         memory_limit: 64 << 20,
         spill_limit: 64 << 20,
         spill_dir: folder.spill(),
