@@ -91,6 +91,11 @@ impl TaskState {
         self.is_settled() && self != Self::Succeeded
     }
 
+    /// Tasks that need it cannot go on as long as it is in this state: it ended ill, or something holds it up itself.
+    pub fn holds_up(self) -> bool {
+        self.blocks() || self == Self::Blocked
+    }
+
     /// Whether a task may go from this state to `next`. Everything else is a bug and refused by the stores.
     pub fn may_become(self, next: Self) -> bool {
         use TaskState as T;

@@ -123,6 +123,8 @@ macro_rules! conformance {
                     blocked_tasks_are_told_after_the_reports,
                     tasks_wait_again_when_what_blocks_them_gets_another_life,
                     an_added_task_that_needs_a_failed_one_is_blocked,
+                    a_whole_chain_is_blocked_and_freed,
+                    a_diamond_is_blocked_once_and_freed_by_the_last,
                     an_added_task_waits_only_for_what_has_not_succeeded,
                 }
                 delays {

@@ -405,7 +405,7 @@ pub trait JobStore {
     async fn find_result(&self, kind: &str, fingerprint: &str) -> Result<Option<JobRecord>, StoreError>;
 
     /// Adds tasks to an unsettled job, and makes the first one's stage the job's; those that need one which ended otherwise
-    /// than well are blocked.
+    /// than well, or is blocked itself, are blocked.
     ///
     /// # Errors
     /// [`JobChangeError`]; then none was added.

@@ -18,6 +18,7 @@
 //! A fence is raised by one at each claim, and whenever a running task is taken from its worker (lost, preempted, or
 //! withdrawn with its job); a report under another fence than the newest is recorded as `late` and changes nothing.
 
+mod blocking;
 mod lane;
 mod report;
 
@@ -28,6 +29,7 @@ use hw_job::{AttemptCounts, Ending, Fence, JobId, SessionId, TaskId, TaskState, 
 use serde_json::Value;
 
 use crate::{StoreError, TaskRecord};
+pub(crate) use blocking::{Need, behind, freed};
 pub(crate) use lane::{Candidate, Lane, choose, holds_any};
 pub(crate) use report::{Judgement, Standing, cancelled_by_itself, check_outcome, judge, outcome_of, takes_away};
 
@@ -256,7 +258,7 @@ pub trait QueueStore {
 
     /// Ends attempts. Each change succeeds or is refused by itself, in the order given. A succeeded task makes the tasks
     /// that waited only for it ready, with one event per job at the end; one that settled otherwise leaves those that wait
-    /// for it blocked, each with an event after those of all the changes. A task is lost only while its lease, or that of
+    /// for it blocked, and those that wait for these, however far behind, each with an event after those of all the changes. A task is lost only while its lease, or that of
     /// its worker's session, is over. A report that is repeated, because the answer to
     /// the first one was lost, succeeds again and changes nothing.
     ///
@@ -281,7 +283,8 @@ pub trait QueueStore {
     /// [`StoreError`] if the store did not answer.
     async fn wake_due_tasks(&self, limit: u32) -> Result<Option<Duration>, StoreError>;
 
-    /// Makes a quarantined task ready again, its counts at zero. Tasks that only it blocked wait again, each with an event.
+    /// Makes a quarantined task ready again, its counts at zero. Tasks that only it blocked, however far behind, wait again,
+    /// each with an event.
     ///
     /// # Errors
     /// [`ChangeRefused`] inside if the task is not quarantined or its job has settled.

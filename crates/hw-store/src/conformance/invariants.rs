@@ -105,7 +105,7 @@ fn check_task(task: &TaskRecord, attempts: &[&AttemptRecord], tasks: &[TaskRecor
     assert!(attempts.iter().all(|attempt| attempt.fence <= task.fence), "task {id}");
     let state_of = |before: &u32| tasks.get(usize::try_from(*before).unwrap()).unwrap().state;
     let met = task.after.iter().all(|before| state_of(before) == TaskState::Succeeded);
-    let ill = task.after.iter().any(|before| state_of(before).blocks());
+    let ill = task.after.iter().any(|before| state_of(before).holds_up());
     match task.state {
         TaskState::Waiting => assert!(!met && !ill, "task {id} waits for nothing"),
         TaskState::Blocked => assert!(ill, "nothing blocks task {id}"),

@@ -200,16 +200,17 @@ pub(crate) async fn a_task_that_waits_for_a_failed_one_is_blocked(s: &Setting) {
     let before = s.last().await;
     let settled = NextState::Settled(TaskState::Failed);
     s.change(failed(&claimed[0], settled)).await.unwrap();
-    assert_eq!(states(s).await, "failed running blocked waiting");
-    assert_eq!(s.job(1).await.tasks.in_state(TaskState::Blocked), 1);
+    assert_eq!(states(s).await, "failed running blocked blocked");
+    assert_eq!(s.job(1).await.tasks.in_state(TaskState::Blocked), 2);
     s.change(done(&claimed[1])).await.unwrap();
-    assert_eq!(states(s).await, "failed succeeded blocked waiting");
+    assert_eq!(states(s).await, "failed succeeded blocked blocked");
     assert!(s.claim("w", 9).await.is_empty());
     s.store.end_job(ending(1, result())).await.unwrap();
     assert_eq!(states(s).await, "failed succeeded cancelled cancelled");
     expect![[r#"
         task.ended job/0 of 1 {"attempt":1,"state":"failed"}
         task.blocked job/2 of 1 {"by":0,"state":"failed"}
+        task.blocked job/3 of 1 {"by":0,"state":"failed"}
         task.ended job/1 of 1 {"attempt":1,"state":"succeeded"}
         job.finishing job of 1 {}
         job.ended job of 1 {"state":"succeeded","kind":"test"}
@@ -280,7 +281,92 @@ pub(crate) async fn an_added_task_that_needs_a_failed_one_is_blocked(s: &Setting
         tasks: vec![after(&[0]), after(&[0, 1]), after(&[3])],
     };
     s.store.add_tasks(add).await.unwrap();
-    assert_eq!(states(s).await, "running failed waiting blocked waiting");
+    assert_eq!(states(s).await, "running failed waiting blocked blocked");
+    let behind = AddTasks {
+        job: job_id(1),
+        first_index: 5,
+        tasks: vec![after(&[6]), after(&[4]), after(&[2])],
+    };
+    s.store.add_tasks(behind).await.unwrap();
+    assert_eq!(
+        states(s).await,
+        "running failed waiting blocked blocked blocked blocked waiting"
+    );
+}
+
+pub(crate) async fn a_whole_chain_is_blocked_and_freed(s: &Setting) {
+    s.submit(new_job(1, vec![spec(), after(&[0]), after(&[1]), after(&[2])]))
+        .await;
+    let claimed = s.claim_one("w").await;
+    let before = s.last().await;
+    s.change(failed(&claimed, NextState::Settled(TaskState::Quarantined)))
+        .await
+        .unwrap();
+    assert_eq!(states(s).await, "quarantined blocked blocked blocked");
+    assert_eq!(s.store.requeue_task(task_id(1, 0)).await, Ok(Ok(())));
+    assert_eq!(states(s).await, "ready waiting waiting waiting");
+    expect![[r#"
+        task.ended job/0 of 1 {"attempt":1,"state":"quarantined"}
+        task.blocked job/1 of 1 {"by":0,"state":"quarantined"}
+        task.blocked job/2 of 1 {"by":0,"state":"quarantined"}
+        task.blocked job/3 of 1 {"by":0,"state":"quarantined"}
+        task.unblocked job/1 of 1 {"by":0}
+        task.unblocked job/2 of 1 {"by":0}
+        task.unblocked job/3 of 1 {"by":0}
+        task.ready job of 1 {"count":1}
+    "#]]
+    .assert_eq(&s.log_after(before).await);
+    for _ in 0..4 {
+        let claimed = s.claim_one("w").await;
+        s.change(done(&claimed)).await.unwrap();
+    }
+    assert_eq!(states(s).await, "succeeded succeeded succeeded succeeded");
+}
+
+/// Tasks 1 and 2 need task 0, task 4 needs both of them; task 5 needs task 3, and task 6 all that came before.
+pub(crate) async fn a_diamond_is_blocked_once_and_freed_by_the_last(s: &Setting) {
+    let tasks = vec![
+        spec(),
+        after(&[0]),
+        after(&[0]),
+        spec(),
+        after(&[1, 2]),
+        after(&[3]),
+        after(&[4, 5]),
+    ];
+    s.submit(new_job(1, tasks)).await;
+    let claimed = s.claim("w", 2).await;
+    let before = s.last().await;
+    for task in &claimed {
+        s.change(failed(task, NextState::Settled(TaskState::Quarantined)))
+            .await
+            .unwrap();
+    }
+    assert_eq!(s.job(1).await.tasks.in_state(TaskState::Blocked), 5);
+    assert_eq!(s.store.requeue_task(task_id(1, 0)).await, Ok(Ok(())));
+    assert_eq!(
+        states(s).await,
+        "ready waiting waiting quarantined waiting blocked blocked"
+    );
+    assert_eq!(s.store.requeue_task(task_id(1, 3)).await, Ok(Ok(())));
+    assert_eq!(states(s).await, "ready waiting waiting ready waiting waiting waiting");
+    expect![[r#"
+        task.ended job/0 of 1 {"attempt":1,"state":"quarantined"}
+        task.blocked job/1 of 1 {"by":0,"state":"quarantined"}
+        task.blocked job/2 of 1 {"by":0,"state":"quarantined"}
+        task.blocked job/4 of 1 {"by":0,"state":"quarantined"}
+        task.blocked job/6 of 1 {"by":0,"state":"quarantined"}
+        task.ended job/3 of 1 {"attempt":1,"state":"quarantined"}
+        task.blocked job/5 of 1 {"by":3,"state":"quarantined"}
+        task.unblocked job/1 of 1 {"by":0}
+        task.unblocked job/2 of 1 {"by":0}
+        task.unblocked job/4 of 1 {"by":0}
+        task.ready job of 1 {"count":1}
+        task.unblocked job/5 of 1 {"by":3}
+        task.unblocked job/6 of 1 {"by":3}
+        task.ready job of 1 {"count":1}
+    "#]]
+    .assert_eq(&s.log_after(before).await);
 }
 
 pub(crate) async fn an_added_task_waits_only_for_what_has_not_succeeded(s: &Setting) {

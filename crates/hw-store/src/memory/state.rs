@@ -12,7 +12,7 @@ use super::Now;
 use super::listeners::ListenerEntry;
 use crate::jobs::move_counted;
 use crate::journal::Journal;
-use crate::queue::Lane;
+use crate::queue::{Lane, Need, behind, freed};
 use crate::{AttemptRecord, JobRecord, NewSession, TaskRecord, TokenRecord, WorkerRecord};
 
 /// The place of a ready task in the queue: priority, turn, number of its job, index.
@@ -163,10 +163,11 @@ impl State {
         self.block_dependents(&states, journal);
     }
 
-    /// Blocks the tasks that wait for those among these which ended otherwise than needed.
+    /// Blocks all that stand behind those among these which ended otherwise than needed or are blocked themselves.
     pub(super) fn block_dependents(&mut self, ended: &[(TaskId, TaskState)], journal: &mut Journal) {
-        for (before, state) in ended.iter().filter(|(_, state)| state.blocks()) {
-            for task in self.dependents_in(*before, TaskState::Waiting) {
+        for (before, state) in ended.iter().filter(|(_, state)| state.holds_up()) {
+            for index in self.waiting_behind(*before) {
+                let task = TaskId::new(before.job, index);
                 self.move_task(task, TaskState::Blocked);
                 journal.task_blocked(task, before.index, *state);
             }
@@ -175,28 +176,44 @@ impl State {
 
     /// Lets the tasks wait again that only this one blocked.
     pub(super) fn unblock_dependents(&mut self, before: TaskId, journal: &mut Journal) {
-        for task in self.dependents_in(before, TaskState::Blocked) {
-            if !self.is_blocked(task) {
-                self.move_task(task, TaskState::Waiting);
-                journal.task_unblocked(task, before.index);
-            }
+        for index in freed(&self.needs_of_blocked(before.job)) {
+            let task = TaskId::new(before.job, index);
+            self.move_task(task, TaskState::Waiting);
+            journal.task_unblocked(task, before.index);
         }
     }
 
-    fn dependents_in(&self, before: TaskId, state: TaskState) -> Vec<TaskId> {
+    fn waiting_behind(&self, before: TaskId) -> BTreeSet<u32> {
         let Some(job) = self.job(before.job) else {
-            return Vec::new();
+            return BTreeSet::new();
         };
-        let dependents = job.dependents.get(&before.index).into_iter().flatten();
-        let in_state = dependents.filter(|index| job.task(**index).is_some_and(|task| task.record.state == state));
-        in_state.map(|index| TaskId::new(before.job, *index)).collect()
+        let waits = |index: &u32| {
+            job.task(*index)
+                .is_some_and(|task| task.record.state == TaskState::Waiting)
+        };
+        behind(before.index, |index| {
+            let dependents = job.dependents.get(&index).into_iter().flatten().copied();
+            dependents.filter(waits).collect()
+        })
     }
 
-    /// Whether a task that it needs ended otherwise than needed.
-    fn is_blocked(&self, task: TaskId) -> bool {
-        let Some(job) = self.job(task.job) else { return false };
-        let mut after = job.task(task.index).into_iter().flat_map(|task| &task.record.after);
-        after.any(|before| job.task(*before).is_some_and(|task| task.record.state.blocks()))
+    /// What the blocked tasks of a job need that has not succeeded.
+    fn needs_of_blocked(&self, job: JobId) -> Vec<Need<u32>> {
+        let Some(job) = self.job(job) else { return Vec::new() };
+        let tasks = job.tasks.iter().map(|task| &task.record);
+        let blocked = tasks.filter(|task| task.state == TaskState::Blocked);
+        let needs = blocked.flat_map(|task| {
+            let after: BTreeSet<u32> = task.after.iter().copied().collect();
+            let states = after
+                .into_iter()
+                .filter_map(|before| Some((before, job.task(before)?.record.state)));
+            states.map(|(before, state)| Need {
+                task: task.id.index,
+                before,
+                state,
+            })
+        });
+        needs.filter(|need| need.state != TaskState::Succeeded).collect()
     }
 
     /// Adds tasks to a job that must not start yet: all of them wait.

@@ -9,41 +9,42 @@ use super::super::row::Reader;
 use super::super::to_json;
 use super::super::writer::{Batch, sql};
 use crate::StoreError;
+use crate::queue::{Need, behind, freed};
 
-/// Whom each of these tasks holds up, those that wait only.
-const WAITING: &str = "SELECT a.before, a.task FROM task_after a JOIN task t ON t.task = a.task
-     WHERE a.before IN (SELECT value FROM json_each(?1)) AND t.state = 'waiting' ORDER BY a.before, a.task";
+/// Who waits for whom behind these tasks, by way of others that wait too.
+const WAITING: &str = "WITH RECURSIVE behind (before, task) AS (
+         SELECT a.before, a.task FROM task_after a JOIN task t ON t.task = a.task
+         WHERE a.before IN (SELECT value FROM json_each(?1)) AND t.state = 'waiting'
+         UNION
+         SELECT a.before, a.task FROM behind b JOIN task_after a ON a.before = b.task JOIN task t ON t.task = a.task
+         WHERE t.state = 'waiting')
+     SELECT before, task FROM behind";
 
 /// Blocked tasks of a job, each with those that it needs and that did not succeed.
 const BLOCKED: &str = "SELECT a.before, a.task, b.state FROM task_after a
      JOIN task t ON t.task = a.task JOIN task b ON b.task = a.before
      WHERE a.before BETWEEN ?1 AND ?2 AND t.state = 'blocked' ORDER BY a.task";
 
-/// Blocks the tasks that wait for those among these which ended otherwise than needed. All of the tasks are of jobs whose
-/// heads are there.
+/// Blocks all that stand behind those among these which ended otherwise than needed or are blocked themselves. All of the
+/// tasks are of jobs whose heads are there. Two statements, however many tasks and however long the chains.
 pub(in super::super) async fn block_dependents(
     batch: &mut Batch<'_>,
     heads: &mut Heads,
     ended: &[(i64, TaskState)],
 ) -> Result<(), StoreError> {
-    let mut holds_up = |task: i64| heads.of_number(task >> 32).is_some_and(|head| head.dependencies);
-    let ended = ended.iter().filter(|(task, state)| state.blocks() && holds_up(*task));
+    let mut has_dependents = |task: i64| heads.of_number(task >> 32).is_some_and(|head| head.dependencies);
+    let ended = ended
+        .iter()
+        .filter(|(task, state)| state.holds_up() && has_dependents(*task));
     let ended: Vec<(i64, TaskState)> = ended.copied().collect();
     if ended.is_empty() {
         return Ok(());
     }
-    let keys: Vec<i64> = ended.iter().map(|(task, _)| *task).collect();
-    let mut waiting: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-    for row in batch.rows(sql(WAITING).bind(to_json(&keys)?)).await? {
-        let row = Reader::new(&row, "a waiting task");
-        waiting
-            .entry(row.value("before")?)
-            .or_default()
-            .push(row.value("task")?);
-    }
+    let waiting = waiting_behind(batch, &ended).await?;
     let mut blocked = BTreeSet::new();
     for (before, state) in ended {
-        for task in waiting.remove(&before).unwrap_or_default() {
+        let held = behind(before, |task| waiting.get(&task).cloned().unwrap_or_default());
+        for task in held {
             if blocked.insert(task)
                 && let Some(head) = heads.of_number(task >> 32)
             {
@@ -61,6 +62,21 @@ pub(in super::super) async fn block_dependents(
     Ok(())
 }
 
+/// Who waits right behind whom, of all that stand behind these.
+async fn waiting_behind(
+    batch: &mut Batch<'_>,
+    ended: &[(i64, TaskState)],
+) -> Result<BTreeMap<i64, Vec<i64>>, StoreError> {
+    let keys: Vec<i64> = ended.iter().map(|(task, _)| *task).collect();
+    let mut waiting: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for row in batch.rows(sql(WAITING).bind(to_json(&keys)?)).await? {
+        let row = Reader::new(&row, "a waiting task");
+        let (before, task) = (row.value("before")?, row.value("task")?);
+        waiting.entry(before).or_default().push(task);
+    }
+    Ok(waiting)
+}
+
 /// Lets the tasks wait again that only this one blocked.
 pub(super) async fn unblock_dependents(
     batch: &mut Batch<'_>,
@@ -73,17 +89,16 @@ pub(super) async fn unblock_dependents(
     let look = sql(BLOCKED)
         .bind(task_key(head.number, 0))
         .bind(task_key(head.number, u32::MAX));
-    let (mut freed, mut held) = (BTreeSet::new(), BTreeSet::new());
+    let mut needs = Vec::new();
     for row in batch.rows(look).await? {
         let row = Reader::new(&row, "a blocked task");
-        let task: i64 = row.value("task")?;
-        if row.value::<i64>("before")? == before {
-            freed.insert(task);
-        } else if row.word("state", TaskState::from_name)?.blocks() {
-            held.insert(task);
-        }
+        needs.push(Need {
+            task: row.value("task")?,
+            before: row.value::<i64>("before")?,
+            state: row.word("state", TaskState::from_name)?,
+        });
     }
-    freed.retain(|task| !held.contains(task));
+    let freed = freed(&needs);
     for task in &freed {
         head.move_task(TaskState::Blocked, TaskState::Waiting);
         batch
