@@ -338,3 +338,33 @@ fn an_output_that_takes_nothing_is_told_and_a_log_that_takes_nothing_harms_nobod
     assert_eq!(sandbox.ok(["sql", "select count(*) as n from events"]), "n\n12\n");
     assert_eq!(up.stop(), 0);
 }
+
+#[test]
+fn what_is_put_into_a_folder_that_others_may_enter_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = Sandbox::new();
+    crate::data::write_example(&sandbox.path().join("data"));
+    let data = sandbox.data_dir();
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let up = sandbox.up();
+    sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts"]);
+    sandbox.ok(["table", "repartition", "events", "--to", "cut", "--parts", "2"]);
+    sandbox.ok(["demo"]);
+    let mode = |path: &std::path::Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+    let (mut found, mut folders) = (0, vec![data.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            found += 1;
+            let expected = if entry.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode(&entry), expected, "{}", entry.display());
+            // What the engine puts below its folder for spilled rows is closed off by that folder.
+            if entry.is_dir() && folder != data.join("spill") {
+                folders.push(entry);
+            }
+        }
+    }
+    assert!(found > 10, "{found} files and folders");
+    assert_eq!(mode(&data), 0o755, "the folder itself is its user's");
+    drop(up);
+}

@@ -23,6 +23,7 @@ use object_store::{
 };
 
 pub(crate) use names::object_path;
+use write::Privacy;
 pub(crate) use write::{remove_temporaries, remove_temporaries_beside};
 
 /// Deletions that run at the same time.
@@ -35,12 +36,24 @@ const DELETIONS_MAX: usize = 10;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LocalStore {
     allowed: Option<Arc<[PathBuf]>>,
+    privacy: Privacy,
 }
 
 impl LocalStore {
     /// A store that reaches only what lies in the folders given, links resolved.
     pub(crate) fn within(allowed: Arc<[PathBuf]>) -> Self {
-        Self { allowed: Some(allowed) }
+        Self {
+            allowed: Some(allowed),
+            privacy: Privacy::AsUsual,
+        }
+    }
+
+    /// A store whose new files and folders are for the user of this process alone.
+    pub(crate) fn private() -> Self {
+        Self {
+            allowed: None,
+            privacy: Privacy::Own,
+        }
     }
 
     /// The file that a path means, if it may be reached.
@@ -124,12 +137,14 @@ fn failed(error: io::Error, path: &FilePath) -> object_store::Error {
 impl ObjectStore for LocalStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let file = self.reach(location)?;
-        blocking(move || write::put(&file, &payload, options.mode)).await
+        let privacy = self.privacy;
+        blocking(move || write::put(&file, &payload, options.mode, privacy)).await
     }
 
     async fn put_multipart_opts(&self, location: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let file = self.reach(location)?;
-        let upload = blocking(move || write::Upload::begin(&file)).await?;
+        let privacy = self.privacy;
+        let upload = blocking(move || write::Upload::begin(&file, privacy)).await?;
         Ok(Box::new(upload))
     }
 
@@ -173,6 +188,7 @@ impl ObjectStore for LocalStore {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let (from, to) = (self.reach(from)?, self.reach(to)?);
-        blocking(move || write::copy(&from, &to, matches!(options.mode, CopyMode::Create))).await
+        let privacy = self.privacy;
+        blocking(move || write::copy(&from, &to, matches!(options.mode, CopyMode::Create), privacy)).await
     }
 }

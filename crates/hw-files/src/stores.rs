@@ -94,6 +94,18 @@ impl FileStores {
         self.open_permitted(location, &Access::Unrestricted)
     }
 
+    /// Opens the deployment's own root: what is written to it, if it is local, is for this process's user alone.
+    ///
+    /// # Errors
+    /// As [`FileStores::open`].
+    pub fn open_own(&self, location: &Location) -> Result<OpenLocation, FileError> {
+        let mut opened = self.open(location)?;
+        if location.scheme() == Scheme::Local {
+            opened.store = Arc::new(LocalStore::private());
+        }
+        Ok(opened)
+    }
+
     /// Opens a location for a client that may read only what `access` lets pass; links in it that lead elsewhere are
     /// not followed.
     ///

@@ -5,10 +5,12 @@
 //! spill/query-4711-0.lock   made and locked first, removed last
 //! spill/query-4711-0/       the data
 //! ```
+//!
+//! All of it is for the user of the process alone.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,16 +79,18 @@ impl Drop for SpillFolder {
 }
 
 fn make(parent: &Path) -> io::Result<Own> {
-    fs::create_dir_all(parent)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     for _ in 0..TRIES {
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
         let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
-        let lock = File::create(lock_of(&folder))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let lock = options.open(lock_of(&folder))?;
         // A process of the same number holds it in another container; one that sweeps took it away again.
         let is_own = lock.try_lock().is_ok() && lock.metadata()?.nlink() > 0;
         if is_own {
             forget_missing(fs::remove_dir_all(&folder))?;
-            fs::create_dir(&folder)?;
+            DirBuilder::new().mode(0o700).create(&folder)?;
             return Ok(Own { folder, _lock: lock });
         }
     }

@@ -12,7 +12,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -102,7 +102,27 @@ impl DataFolder {
         // The lock's file is made here already: it shows whether the folder can be written to.
         let folder = Self { path };
         folder.lock_file().map_err(failed)?;
+        folder.close_to_others();
         Ok(folder)
+    }
+
+    /// What the program put into the folder is for its user alone, also where the folder is not, as where it was there
+    /// before the program. Earlier versions, or a copy, may have left it open to others. What cannot be changed stays as it
+    /// is: `headwater doctor` tells of a folder that others may look into.
+    fn close_to_others(&self) {
+        for (path, mode) in [
+            (self.files(), 0o700),
+            (self.spill(), 0o700),
+            (self.demo(), 0o700),
+            (self.store(), 0o600),
+        ] {
+            let facts = fs::symlink_metadata(&path).ok();
+            // A link leads to what somebody else made.
+            let open = facts.filter(|facts| !facts.is_symlink() && facts.permissions().mode() & 0o077 != 0);
+            if open.is_some() {
+                drop(fs::set_permissions(&path, Permissions::from_mode(mode)));
+            }
+        }
     }
 
     /// The folder, absolute, links resolved.

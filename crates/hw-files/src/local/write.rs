@@ -3,9 +3,9 @@
 //! A file therefore has its whole content or does not exist, also after a power cut.
 
 use std::ffi::OsStr;
-use std::fs::{DirEntry, File, OpenOptions};
+use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -35,17 +35,43 @@ pub(crate) fn is_temporary(name: &OsStr) -> bool {
     id.is_some_and(|id| id.get_version() == Some(uuid::Version::SortRand))
 }
 
-pub(super) fn put(target: &FilePath, payload: &PutPayload, mode: PutMode) -> Result<PutResult> {
-    let mut staged = Staged::create(target)?;
+/// For whom new files and folders are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Privacy {
+    /// As the process makes any file: the umask says.
+    #[default]
+    AsUsual,
+    /// For its user alone, whatever the umask and the folder above let others do.
+    Own,
+}
+
+impl Privacy {
+    fn file_mode(self) -> u32 {
+        match self {
+            Self::AsUsual => 0o666,
+            Self::Own => 0o600,
+        }
+    }
+
+    fn folder_mode(self) -> u32 {
+        match self {
+            Self::AsUsual => 0o777,
+            Self::Own => 0o700,
+        }
+    }
+}
+
+pub(super) fn put(target: &FilePath, payload: &PutPayload, mode: PutMode, privacy: Privacy) -> Result<PutResult> {
+    let mut staged = Staged::create(target, privacy)?;
     for chunk in payload {
         staged.file.write_all(chunk).map_err(|error| failed(error, target))?;
     }
     staged.publish(target, &mode)
 }
 
-pub(super) fn copy(from: &FilePath, to: &FilePath, keep_existing: bool) -> Result<()> {
+pub(super) fn copy(from: &FilePath, to: &FilePath, keep_existing: bool, privacy: Privacy) -> Result<()> {
     let mut source = File::open(from).map_err(|error| failed(error, from))?;
-    let mut staged = Staged::create(to)?;
+    let mut staged = Staged::create(to, privacy)?;
     std::io::copy(&mut source, &mut staged.file).map_err(|error| failed(error, to))?;
     let mode = if keep_existing {
         PutMode::Create
@@ -92,7 +118,7 @@ pub(crate) fn remove_temporaries_beside(target: &FilePath) -> u64 {
 
 /// Now, by the clock that stamps the files there, in seconds since 1970.
 fn file_system_time(folder: &FilePath) -> Option<i64> {
-    let probe = Staged::try_create(folder).ok().flatten()?;
+    let probe = Staged::try_create(folder, Privacy::Own).ok().flatten()?;
     Some(probe.file.metadata().ok()?.mtime())
 }
 
@@ -108,8 +134,9 @@ fn remove_if_abandoned(path: &FilePath, now: i64) -> bool {
 }
 
 /// A folder above that is removed meanwhile, being empty, is no fault: the next try makes it again.
-fn make_folder(folder: &FilePath) -> std::io::Result<()> {
-    match std::fs::create_dir_all(folder) {
+fn make_folder(folder: &FilePath, privacy: Privacy) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    match builder.recursive(true).mode(privacy.folder_mode()).create(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
     }
@@ -124,18 +151,18 @@ struct Staged {
 
 impl Staged {
     /// Tries again where a sweep took the file, or an emptied folder, away in the instant between two steps.
-    fn create(target: &FilePath) -> Result<Self> {
+    fn create(target: &FilePath, privacy: Privacy) -> Result<Self> {
         let folder = target.parent().unwrap_or(FilePath::new("/"));
-        let mut outcome = Self::try_create(folder);
+        let mut outcome = Self::try_create(folder, privacy);
         for _ in 1..TRIES {
             match outcome {
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    make_folder(folder).map_err(|error| failed(error, folder))?;
+                    make_folder(folder, privacy).map_err(|error| failed(error, folder))?;
                 }
                 _ => break,
             }
-            outcome = Self::try_create(folder);
+            outcome = Self::try_create(folder, privacy);
         }
         match outcome.map_err(|error| failed(error, target))? {
             Some(staged) => Ok(staged),
@@ -144,9 +171,15 @@ impl Staged {
     }
 
     /// `None` if the file was swept before it was locked.
-    fn try_create(folder: &FilePath) -> std::io::Result<Option<Self>> {
+    fn try_create(folder: &FilePath, privacy: Privacy) -> std::io::Result<Option<Self>> {
         let path = folder.join(format!("{TEMPORARY}{}", uuid::Uuid::now_v7().simple()));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(privacy.file_mode());
+        let file = options.open(&path)?;
         match file.lock() {
             Ok(()) => {}
             // Nothing is swept there either.
@@ -227,10 +260,10 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn begin(target: &FilePath) -> Result<Self> {
+    pub(super) fn begin(target: &FilePath, privacy: Privacy) -> Result<Self> {
         Ok(Self {
             target: target.to_owned(),
-            staged: Some(Arc::new(Staged::create(target)?)),
+            staged: Some(Arc::new(Staged::create(target, privacy)?)),
             offset: 0,
         })
     }

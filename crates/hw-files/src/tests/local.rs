@@ -157,3 +157,35 @@ async fn links_in_a_circle_end() {
     let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.unwrap();
     assert!((1..=2).contains(&listed.len()), "{listed:?}");
 }
+
+#[tokio::test]
+async fn what_is_ones_own_is_for_its_user_alone() {
+    let mode = |path: &std::path::Path| {
+        let facts = std::fs::metadata(path).unwrap();
+        std::os::unix::fs::PermissionsExt::mode(&facts.permissions()) & 0o777
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::private();
+    let of = |name: &str| object_path(&folder.path().join(name)).unwrap();
+    store.put(&of("a/b/put"), PutPayload::from("x")).await.unwrap();
+    store.copy(&of("a/b/put"), &of("a/c/copied")).await.unwrap();
+    let mut upload = store.put_multipart(&of("a/d/sent")).await.unwrap();
+    upload.put_part(PutPayload::from("x")).await.unwrap();
+    upload.complete().await.unwrap();
+    for (made, expected) in [
+        ("a", 0o700),
+        ("a/b", 0o700),
+        ("a/b/put", 0o600),
+        ("a/c/copied", 0o600),
+        ("a/d", 0o700),
+        ("a/d/sent", 0o600),
+    ] {
+        assert_eq!(mode(&folder.path().join(made)), expected, "{made}");
+    }
+    std::fs::write(folder.path().join("usual"), "").unwrap();
+    LocalStore::default()
+        .put(&of("plain"), PutPayload::from("x"))
+        .await
+        .unwrap();
+    assert_eq!(mode(&folder.path().join("plain")), mode(&folder.path().join("usual")));
+}

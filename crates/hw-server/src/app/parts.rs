@@ -88,7 +88,7 @@ fn files(config: &Config, folder: &DataFolder, stores: &FileStores, store: &Arc<
             reason: error.to_string(),
         })?;
     }
-    let open = stores.open(&root.into_folder())?;
+    let open = stores.open_own(&root.into_folder())?;
     let ledger = Arc::new(StoreLedger(store.clone()));
     Ok(Files::new(open, ledger, Arc::new(random_uuid)))
 }

@@ -145,3 +145,21 @@ fn a_write_that_fails_leaves_what_was_there() {
         .collect();
     assert_eq!(left, ["x"]);
 }
+
+#[test]
+fn what_was_left_open_to_others_is_closed_and_the_folder_stays_as_its_user_made_it() {
+    let (_parent, folder) = folder();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let elsewhere = folder.path().parent().unwrap().join("elsewhere");
+    for made in [folder.files(), elsewhere.clone()] {
+        fs::create_dir(&made).unwrap();
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::write(folder.store(), "").unwrap();
+    fs::set_permissions(folder.store(), fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.spill()).unwrap();
+    DataFolder::open(folder.path()).unwrap();
+    assert_eq!(mode(folder.path()), 0o755);
+    assert_eq!((mode(&folder.files()), mode(&folder.store())), (0o700, 0o600));
+    assert_eq!(mode(&elsewhere), 0o755, "a link leads to what is not the program's");
+}

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 use super::SqliteStore;
 use super::fault::fault;
 use super::migrations::check_version;
-use super::open::naming;
+use super::open::{make_private, naming};
 use super::writer::Patience;
 use crate::StoreError;
 
@@ -31,6 +31,8 @@ pub(super) async fn backup(store: &SqliteStore, target: &Path) -> Result<(), Sto
 
 async fn copy_into(store: &SqliteStore, part: &Path) -> Result<(), StoreError> {
     remove_if_there(part)?;
+    // `VACUUM INTO` takes an empty file for none, and keeps its mode.
+    make_private(part);
     // A connection of its own: `VACUUM INTO` counts as a write for the readers' connections, which may not.
     let mut connection = SqliteConnectOptions::new()
         .filename(store.path())
@@ -74,6 +76,7 @@ async fn restore_by_way_of(backup: &Path, part: &Path, path: &Path) -> Result<()
     }
     remove_if_there(part)?;
     fs::copy(backup, part).map_err(|error| io_fault(backup, &error))?;
+    make_private(part);
     check_copy(part).await.map_err(|error| naming(backup, error))?;
     if path.exists() {
         check_unused(path).await.map_err(|error| naming(path, error))?;
@@ -179,7 +182,7 @@ fn beside(path: &Path, word: &str) -> PathBuf {
     suffixed(path, &format!(".{word}"))
 }
 
-fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -1,5 +1,7 @@
 //! Opening a store: who may, in which form it is, and which connections it gets.
 
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use hw_job::EventSeq;
@@ -7,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool};
 use tokio::sync::watch as channel;
 
+use super::backup::suffixed;
 use super::clock::{Epoch, settle_epoch};
 use super::fault::fault;
 use super::migrations::{check_version, migrate};
@@ -16,6 +19,8 @@ use super::{SqliteOptions, SqliteStore, events};
 use crate::StoreError;
 use crate::limits::LOCK_WAIT;
 
+/// Read and written by its user alone.
+const PRIVATE: u32 = 0o600;
 /// Memory for pages, in KiB: of the writer, and of each reader.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 const READER_CACHE_KIB: u32 = 8 * 1024;
@@ -29,6 +34,7 @@ const LOG_PAGES_MAX: u32 = 2_000;
 const STATEMENTS_KEPT: usize = 200;
 
 pub(super) async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteStore, StoreError> {
+    make_private(path);
     let patience = Patience::of(options.busy_timeout);
     let (mut connection, epoch) = loop {
         match prepare(path, &options).await {
@@ -56,6 +62,27 @@ pub(super) async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteSt
         watch: watcher(path, &options, last, &wakes).start(),
         wakes,
     })
+}
+
+/// Makes the file for its user alone, whatever the umask and the folder let others do: its logs, which SQLite makes beside
+/// it, get the same mode. What cannot be made or changed is left to SQLite, which says why it cannot be opened.
+pub(super) fn make_private(path: &Path) {
+    let mut options = OpenOptions::new();
+    // Not truncated: it is the store, if there is one.
+    let made = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path);
+    drop(made);
+    for suffix in ["", "-wal", "-shm"] {
+        let file = suffixed(path, suffix);
+        let open = fs::metadata(&file).is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o077 != 0);
+        if open {
+            let _ = fs::set_permissions(&file, Permissions::from_mode(PRIVATE));
+        }
+    }
 }
 
 /// The fault, with the path that it is about.

@@ -293,3 +293,27 @@ async fn begin_work(store: &SqliteStore) {
     let pause = change(claimed[1].id, claimed[1].fence, hw_job::Ending::Preempted, next);
     store.change_tasks(vec![pause]).await.unwrap();
 }
+
+#[test]
+fn a_store_is_for_its_user_alone_wherever_it_lies() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("store.db");
+    block_on(async {
+        for number in 1..3 {
+            let store = open(&path, &ManualClock::new()).await;
+            store.submit_job(new_job(number, vec![spec()])).await.unwrap();
+            for file in ["store.db", "store.db-wal", "store.db-shm"] {
+                assert_eq!(mode(&folder.path().join(file)), 0o600, "{file}");
+            }
+            store.backup(&folder.path().join("copy")).await.unwrap();
+            assert_eq!(mode(&folder.path().join("copy")), 0o600);
+            fs::remove_file(folder.path().join("copy")).unwrap();
+            store.close().await;
+            // As an earlier version made it.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+    });
+}

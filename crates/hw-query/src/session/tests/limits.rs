@@ -1,4 +1,5 @@
 //! Memory, disk, time: what a statement cannot use up.
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -86,6 +87,10 @@ async fn the_engine_cleans_up_after_itself_and_after_the_dead() {
     };
     assert_eq!(names().len(), 2 * 2 + 1, "a folder and a lock each: {:?}", names());
     assert!(!names().iter().any(|name| name.starts_with("query-1-0")));
+    for name in names().iter().filter(|name| name.starts_with("query-")) {
+        let mode = std::fs::metadata(spill.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, if name.ends_with(".lock") { 0o600 } else { 0o700 }, "{name}");
+    }
     drop(world);
     drop(second);
     assert_eq!(names(), ["someone-else"]);
