@@ -16,6 +16,9 @@ pub struct RetryPolicy {
     pub deaths_max: u32,
     /// Pause before the first retry; doubled for each further one.
     pub pause_first: Duration,
+    /// The same after a failure of something outside (a source, an object store, a service), which is not better within a
+    /// second.
+    pub external_pause_first: Duration,
     /// Longest pause.
     pub pause_max: Duration,
     /// Share by which a pause is shortened or lengthened at random, 0 to 1.
@@ -23,13 +26,15 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// 3 counted attempts, 1 s doubled up to 5 min with 20 % jitter, 10 lost ones, 2 deaths of the worker.
+    /// 3 counted attempts, 1 s (5 s where something outside failed) doubled up to 5 min with 20 % jitter, 10 lost ones, 2
+    /// deaths of the worker.
     fn default() -> Self {
         Self {
             counted_max: 3,
             lost_max: 10,
             deaths_max: 2,
             pause_first: Duration::from_secs(1),
+            external_pause_first: Duration::from_secs(5),
             pause_max: Duration::from_secs(300),
             jitter: 0.2,
         }
@@ -92,15 +97,17 @@ impl RetryPolicy {
                 ErrorClass::Input | ErrorClass::Data => AfterAttempt::Settled(TaskState::Failed),
                 ErrorClass::Cancelled => AfterAttempt::Settled(TaskState::Cancelled),
                 ErrorClass::Timeout => AfterAttempt::Settled(TaskState::TimedOut),
-                ErrorClass::Platform => {
-                    self.after_loss(counts, AfterAttempt::RetryAfter(self.pause(counts.lost, random)))
-                }
+                ErrorClass::Platform => self.after_loss(
+                    counts,
+                    AfterAttempt::RetryAfter(self.pause(self.pause_first, counts.lost, random)),
+                ),
                 ErrorClass::External | ErrorClass::Internal if counts.counted >= self.counted_max => {
                     AfterAttempt::Settled(TaskState::Quarantined)
                 }
-                ErrorClass::External | ErrorClass::Internal => {
-                    AfterAttempt::RetryAfter(self.pause(counts.counted, random))
+                ErrorClass::External => {
+                    AfterAttempt::RetryAfter(self.pause(self.external_pause_first, counts.counted, random))
                 }
+                ErrorClass::Internal => AfterAttempt::RetryAfter(self.pause(self.pause_first, counts.counted, random)),
             },
         }
     }
@@ -114,11 +121,9 @@ impl RetryPolicy {
         }
     }
 
-    /// The pause after the `nth` failure, from 1: doubled each time, capped, spread by the jitter.
-    fn pause(&self, nth: u32, random: f64) -> Duration {
-        let doubled = self
-            .pause_first
-            .saturating_mul(1_u32.checked_shl(nth.saturating_sub(1)).unwrap_or(u32::MAX));
+    /// The pause after the `nth` failure, from 1: the first one doubled each time, capped, spread by the jitter.
+    fn pause(&self, first: Duration, nth: u32, random: f64) -> Duration {
+        let doubled = first.saturating_mul(1_u32.checked_shl(nth.saturating_sub(1)).unwrap_or(u32::MAX));
         let spread = 1.0 + self.jitter * (2.0 * random.clamp(0.0, 1.0) - 1.0);
         doubled.min(self.pause_max).mul_f64(spread)
     }

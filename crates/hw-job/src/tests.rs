@@ -50,7 +50,11 @@ fn retries_follow_the_class() {
     );
     check_retries(
         &vec![failed(ErrorClass::External); 3],
-        expect!["retry:1s retry:2s quarantined"],
+        expect!["retry:5s retry:10s quarantined"],
+    );
+    check_retries(
+        &[failed(ErrorClass::Internal), failed(ErrorClass::External)],
+        expect!["retry:1s retry:10s"],
     );
     check_retries(
         &vec![lost.clone(); 10],
@@ -71,19 +75,22 @@ fn pauses_are_capped_and_spread() {
         counted_max: 100,
         ..RetryPolicy::default()
     };
-    let pause = |nth, random| {
+    let pause_of = |class, nth, random| {
         let counts = AttemptCounts {
             counted: nth,
             ..AttemptCounts::default()
         };
-        match policy.after(counts, &failed(ErrorClass::Internal), random) {
+        match policy.after(counts, &failed(class), random) {
             AfterAttempt::RetryAfter(pause) => pause,
             other => panic!("{other:?}"),
         }
     };
+    let pause = |nth, random| pause_of(ErrorClass::Internal, nth, random);
     assert_eq!(pause(1, 0.0), Duration::from_millis(800));
     assert_eq!(pause(1, 1.0), Duration::from_millis(1200));
     assert_eq!(pause(60, 0.5), Duration::from_secs(300));
+    assert_eq!(pause_of(ErrorClass::External, 1, 0.0), Duration::from_secs(4));
+    assert_eq!(pause_of(ErrorClass::External, 60, 0.5), Duration::from_secs(300));
 }
 
 #[track_caller]

@@ -190,6 +190,9 @@ impl From<WaitError> for Fault {
     }
 }
 
+/// Advice where nothing is known but that somebody was faster.
+const LOOK_AGAIN: &str = "look at it again, it has changed meanwhile";
+
 impl From<JobChangeError> for Fault {
     fn from(error: JobChangeError) -> Self {
         match error {
@@ -199,6 +202,7 @@ impl From<JobChangeError> for Fault {
             | JobChangeError::TasksMoved { .. }
             | JobChangeError::TableMoved { .. }) => ApiError::Moved {
                 message: moved.to_string(),
+                help: LOOK_AGAIN,
             }
             .into(),
         }
@@ -215,6 +219,7 @@ impl From<ChangeRefused> for Fault {
             | ChangeRefused::SessionOver { .. }
             | ChangeRefused::Illegal { .. }) => ApiError::Moved {
                 message: other.to_string(),
+                help: LOOK_AGAIN,
             }
             .into(),
         }

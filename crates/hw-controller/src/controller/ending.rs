@@ -131,7 +131,11 @@ pub(crate) fn failure_of(task: &TaskRecord) -> Failure {
             task.id, task.attempts, task.counts.deaths, task.counts.lost
         );
         return Failure::new(ErrorClass::Platform, "HW-J013", message)
-            .help("see `headwater task show`; `headwater task requeue` tries it again");
+            .help(format!(
+                "`headwater task show {}` tells of its attempts; its job has ended, so run it again when the cause is mended: \
+                 most often a task needs more memory than its worker had",
+                task.id
+            ));
     }
     failure.unwrap_or_else(|| {
         Failure::new(

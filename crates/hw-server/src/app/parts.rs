@@ -127,6 +127,7 @@ fn retry_policy(retry: &RetrySettings) -> RetryPolicy {
         lost_max: retry.lost_max,
         deaths_max: retry.deaths_max,
         pause_first: retry.pause_first.0,
+        external_pause_first: retry.external_pause_first.0,
         pause_max: retry.pause_max.0,
         jitter: retry.jitter,
     }

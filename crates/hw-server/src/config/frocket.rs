@@ -18,6 +18,8 @@ const PROCESSES: &str = "APISERVER_NUM_WORKERS";
 enum Effect {
     /// It sets this key.
     Sets(&'static str, Form),
+    /// It sets both keys, which are one to Funnel Rocket.
+    SetsBoth([&'static str; 2], Form),
     /// It has no effect, for this reason; a value that Funnel Rocket could not have read is a fault nevertheless.
     Nothing(Shape, &'static str),
 }
@@ -46,7 +48,7 @@ enum Shape {
     Word(&'static [&'static str]),
 }
 
-use Effect::{Nothing, Sets};
+use Effect::{Nothing, Sets, SetsBoth};
 use Form::{AsIs, LogLevel, Seconds};
 use Shape::{Anything, Count, Flag, Number, Numbers, Word};
 
@@ -116,7 +118,10 @@ const NAMES: &[(&str, Effect)] = &[
     ("INVOKER_LAMBDA_LEGACY_ASYNC", Nothing(Flag, NO_LAMBDA)),
     ("INVOKER_LAMBDA_NAME", Nothing(Anything, NO_LAMBDA)),
     ("INVOKER_LAMBDA_THREADS", Nothing(Count, NO_LAMBDA)),
-    ("INVOKER_RETRY_FAILED_INTERVAL", Sets("retry.pause_first", Seconds)),
+    (
+        "INVOKER_RETRY_FAILED_INTERVAL",
+        SetsBoth(["retry.pause_first", "retry.external_pause_first"], Seconds),
+    ),
     ("INVOKER_RETRY_LOST_INTERVAL", Sets("worker.lease", Seconds)),
     ("INVOKER_RETRY_MAX_ATTEMPTS", Sets("retry.counted_max", AsIs)),
     ("INVOKER_RUN_TIMEOUT", Sets("jobs.timeout", Seconds)),
@@ -184,6 +189,13 @@ pub(super) fn read(environment: &[(String, String)]) -> Layer {
 fn read_variable(name: &str, rest: &str, value: &str, layer: &mut Layer) {
     match effect(rest) {
         Some(Sets(key, form)) => set(name, key, value, form, layer),
+        Some(SetsBoth([one, other], form)) => {
+            set(name, one, value, form, layer);
+            // What is wrong with the value was told already.
+            if carried(value, form).is_ok() {
+                set(name, other, value, form, layer);
+            }
+        }
         Some(Nothing(shape, reason)) => match shape.wrong(value) {
             None => layer.notices.push(format!("`{name}` has no effect: {reason}")),
             Some(wrong) => {
@@ -317,7 +329,7 @@ fn unknown(name: &str, rest: &str) -> String {
 #[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
     NAMES.iter().map(|(name, effect)| match effect {
-        Sets(key, _) => (*name, Some(*key)),
+        Sets(key, _) | SetsBoth([key, _], _) => (*name, Some(*key)),
         Nothing(..) => (*name, None),
     })
 }

@@ -106,6 +106,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("retry.lost_max", Kind::Count(1, 1000)),
     plain("retry.deaths_max", Kind::Count(1, 1000)),
     plain("retry.pause_first", Kind::Duration { zero: true }),
+    plain("retry.external_pause_first", Kind::Duration { zero: true }),
     plain("retry.pause_max", Kind::Duration { zero: true }),
     plain("retry.jitter", Kind::Number(0.0, 1.0)),
     plain("registration.sample_ratio", Kind::Number(0.0, 1.0)),

@@ -220,6 +220,8 @@ pub struct RetrySettings {
     pub deaths_max: u32,
     /// Pause before the first retry.
     pub pause_first: TimeSpan,
+    /// The same after a failure of something outside.
+    pub external_pause_first: TimeSpan,
     /// Longest pause.
     pub pause_max: TimeSpan,
     /// Random share of a pause.

@@ -174,11 +174,13 @@ pub(crate) enum ApiError {
         /// The name.
         name: String,
     },
-    /// What was to be changed is in another state by now.
+    /// What was to be changed is in a state that does not allow it.
     #[error("{message}")]
     Moved {
         /// What stands against it.
         message: String,
+        /// What to do about it.
+        help: &'static str,
     },
     /// The backup cannot be written there.
     #[error("`{path}` cannot be written: {reason}")]
@@ -355,7 +357,7 @@ impl ApiError {
             Self::RoleTooSmall { needed, .. } => format!("use a token with the role `{needed}`"),
             Self::TokenTaken { .. } => "choose another name, or drop that one first".to_owned(),
             Self::TokenNotFound { .. } => "`headwater token list` shows the tokens".to_owned(),
-            Self::Moved { .. } => "look at it again, it has changed meanwhile".to_owned(),
+            Self::Moved { help, .. } => (*help).to_owned(),
             Self::BackupTarget { .. } => "name a file that does not exist, in a folder that the server may write to".to_owned(),
             Self::NotABackup { .. } => "name a file that `headwater config backup` wrote; the store is as before".to_owned(),
             Self::NotSupported => "the setting `compat.admin_actions` is off; use `headwater table`".to_owned(),

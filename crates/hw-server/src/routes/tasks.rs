@@ -5,8 +5,8 @@ mod explain;
 use axum::extract::State;
 use axum::routing::{get, post};
 use hw_api::{CancelRequest, TaskDocument, TaskExplanation, TaskList};
-use hw_job::TaskId;
-use hw_store::{Role, TaskRecord};
+use hw_job::{TaskId, TaskState};
+use hw_store::{ChangeRefused, Role, TaskRecord};
 
 use super::jobs::{REASON, find_job};
 use super::paging::{Page, page_of};
@@ -86,7 +86,7 @@ async fn explain(State(state): State<Shared>, query: QueryPairs, Segments(task):
 async fn requeue(State(state): State<Shared>, query: QueryPairs, Segments(task): Segments<(String, String)>) -> Answer {
     query.reader(&[]).finish()?;
     let id = find_task(&state, &task).await?.id;
-    state.store().requeue_task(id).await??;
+    state.store().requeue_task(id).await?.map_err(not_requeued)?;
     let task = load_task(&state, id).await?;
     shown(&state, task).await
 }
@@ -102,9 +102,49 @@ async fn cancel(
     let reason = request
         .and_then(|request| request.reason)
         .unwrap_or_else(|| REASON.to_owned());
-    state.controller().cancel_task(id, &reason).await??;
+    state
+        .controller()
+        .cancel_task(id, &reason)
+        .await?
+        .map_err(not_cancelled)?;
     let task = load_task(&state, id).await?;
     shown(&state, task).await
+}
+
+/// Why a task gets no other chance.
+fn not_requeued(refused: ChangeRefused) -> Fault {
+    match refused {
+        ChangeRefused::Illegal {
+            task,
+            from: TaskState::Quarantined,
+            ..
+        } => ApiError::Moved {
+            message: format!("task {task} is quarantined, and its job has ended: nothing gives it another chance"),
+            help: "run the job again when the cause is mended",
+        }
+        .into(),
+        ChangeRefused::Illegal { task, from, .. } => ApiError::Moved {
+            message: format!(
+                "task {task} is {}: only a quarantined task gets another chance",
+                from.as_str()
+            ),
+            help: "`headwater task explain` tells what a task waits for; a job that has ended is run again",
+        }
+        .into(),
+        other => other.into(),
+    }
+}
+
+/// Why a task cannot be cancelled.
+fn not_cancelled(refused: ChangeRefused) -> Fault {
+    match refused {
+        ChangeRefused::Illegal { task, from, .. } => ApiError::Moved {
+            message: format!("task {task} is {}, and so cannot be cancelled any more", from.as_str()),
+            help: "a task is cancelled before it has ended, and while its job goes on; nothing was changed",
+        }
+        .into(),
+        other => other.into(),
+    }
 }
 
 async fn find_task(state: &Server, (job, index): &(String, String)) -> Result<TaskRecord, Fault> {

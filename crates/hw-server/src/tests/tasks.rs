@@ -107,6 +107,14 @@ async fn only_quarantined_tasks_of_open_jobs_get_another_chance() {
         .send()
         .await;
     assert_eq!((reply.status.as_u16(), reply.problem().code.as_str()), (409, "HW-A026"));
+    assert!(
+        reply
+            .problem()
+            .detail
+            .ends_with("/0 is ready: only a quarantined task gets another chance"),
+        "{}",
+        reply.problem().detail
+    );
     let tasks = setting.claim().await;
     let failure = Failure::new(ErrorClass::Internal, "HW-J024", "again and again");
     setting
@@ -114,6 +122,29 @@ async fn only_quarantined_tasks_of_open_jobs_get_another_chance() {
         .await;
     let given_up = reasons(&setting, &format!("{path}/0")).await;
     assert_eq!(given_up[0], "it was given up after 1 attempt");
+    // A job of the usual kinds fails with its task.
+    let job = path.trim_end_matches("/tasks");
+    assert_eq!(setting.get(&format!("{job}?wait=10s")).await.ok()["state"], "failed");
+    let given_up = reasons(&setting, &format!("{path}/0")).await;
+    assert_eq!(
+        given_up[1],
+        "its job has ended as failed, so nothing gives it another chance: run the job again when the cause is mended"
+    );
+    let reply = setting
+        .call(http::Method::POST, &format!("{path}/0/requeue"))
+        .send()
+        .await;
+    let problem = reply.problem();
+    assert_eq!((reply.status.as_u16(), problem.code.as_str()), (409, "HW-A026"));
+    assert!(
+        problem
+            .detail
+            .ends_with("/0 is quarantined, and its job has ended: nothing gives it another chance")
+    );
+    assert_eq!(
+        problem.help.as_deref(),
+        Some("run the job again when the cause is mended")
+    );
 }
 
 #[tokio::test]
@@ -152,6 +183,15 @@ async fn only_tasks_that_are_there_and_open_are_cancelled() {
         (reply.status.as_u16(), reply.problem().code)
     };
     assert_eq!(cancel("0").await, (409, "HW-A026".to_owned()));
+    let late = setting
+        .call(http::Method::POST, &format!("{path}/0/cancel"))
+        .send()
+        .await;
+    assert!(
+        late.problem()
+            .detail
+            .ends_with("/0 is succeeded, and so cannot be cancelled any more")
+    );
     assert_eq!(cancel("7").await, (404, "HW-A014".to_owned()));
     assert_eq!(cancel("x").await, (404, "HW-A014".to_owned()));
     let unknown = setting.post(&format!("{path}/1/cancel"), json!({"why": 1})).await;

@@ -19,14 +19,24 @@ pub(super) async fn reasons(state: &Server, task: &TaskRecord) -> Result<Vec<Str
         TaskState::Ready => ready(state, task).await?,
         TaskState::RetryWait => vec![pause(state, task)],
         TaskState::Running => vec![running(task)],
-        TaskState::Quarantined => vec![
-            format!("it was given up after {}", attempts(task)),
-            format!("`headwater task requeue {}` gives it another chance", task.id),
-        ],
+        TaskState::Quarantined => quarantined(state, task).await?,
         TaskState::Infeasible => vec!["no worker could ever take it".to_owned()],
         TaskState::Planned | TaskState::Launching => vec!["its place is being made ready".to_owned()],
         TaskState::Succeeded | TaskState::Failed | TaskState::Cancelled | TaskState::TimedOut => Vec::new(),
     })
+}
+
+/// A task of a job that has ended is out of reach.
+async fn quarantined(state: &Server, task: &TaskRecord) -> Result<Vec<String>, Fault> {
+    let job = state.store().load_job(task.id.job).await?;
+    let next = match job.filter(|job| job.state.is_settled()) {
+        Some(job) => format!(
+            "its job has ended as {}, so nothing gives it another chance: run the job again when the cause is mended",
+            job.state.as_str()
+        ),
+        None => format!("`headwater task requeue {}` gives it another chance", task.id),
+    };
+    Ok(vec![format!("it was given up after {}", attempts(task)), next])
 }
 
 fn attempts(task: &TaskRecord) -> String {
