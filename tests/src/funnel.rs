@@ -451,3 +451,43 @@ fn the_demo_shows_real_flights_and_runs_twice() {
         }
     }
 }
+
+#[test]
+fn a_table_that_is_there_is_replaced_only_if_told() {
+    let sandbox = registered(false);
+    let run = |target: &str, more: &[&str]| {
+        let run = [
+            "funnel",
+            "run",
+            "events",
+            "--empty",
+            "--format",
+            "json",
+            "--export-groups",
+            target,
+        ];
+        sandbox.run([&run[..], more].concat())
+    };
+    assert_eq!(run("groups", &[]).code, 0);
+    let ran = run("events", &[]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    let problem = ran.problem();
+    assert_eq!(problem["code"], "HW-T055");
+    assert!(problem["help"].as_str().unwrap().contains("--replace"), "{problem}");
+    assert_eq!(run("groups", &[]).code, 5);
+    let version = || sandbox.json(["table", "show", "groups", "--format", "json"])["version"].clone();
+    assert_eq!(version(), 1);
+    assert_eq!(run("groups", &["--replace"]).code, 0);
+    assert_eq!(version(), 2);
+    assert_eq!(
+        run("groups.csv", &["--replace"]).code,
+        3,
+        "a file is written anew anyway"
+    );
+    let jobs = sandbox.json(["job", "list", "--kind", "funnel", "--format", "json"]);
+    assert_eq!(
+        jobs["items"].as_array().unwrap().len(),
+        2,
+        "what is refused makes no job"
+    );
+}

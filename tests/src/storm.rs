@@ -49,7 +49,7 @@ const ACTIONS: [Action; 13] = [
     }),
     ("export to a table", |story, random| {
         story.kill_command(
-            "funnel run events --file query.json --no-cache --export-groups matched",
+            "funnel run events --file query.json --no-cache --export-groups matched --replace",
             random,
         )
     }),

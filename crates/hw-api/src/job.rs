@@ -122,7 +122,8 @@ pub struct FunnelRequest {
     /// Column that orders the rows of a group, where the table does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
-    /// Where the ids of matching groups go: `{"table"|"file": ..., "step": k or "last"}`.
+    /// Where the ids of matching groups go: `{"table"|"file": ..., "step": k or "last", "replace": bool}`. A table that is there
+    /// already is an error (HW-T055) unless `replace` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<Value>,
     /// Whether a finished identical query may answer; true if absent.

@@ -169,8 +169,9 @@ impl Controller {
     async fn checked(&self, submit: &Submit) -> Result<Checked, SubmitFault> {
         let kind = self.kind(&submit.kind)?;
         let tables = self.pin_tables(&*kind, &submit.params).await?;
+        let present = self.present(kind.writes(&submit.params)).await?;
         let id = self.new_job_id();
-        let prepared = prepare(&*kind, submit, &tables, id)?;
+        let prepared = prepare(&*kind, submit, (&tables, &present), id)?;
         Ok(Checked {
             id,
             kind,
@@ -249,6 +250,17 @@ impl Controller {
         Ok(tables)
     }
 
+    /// Those of the tables that are there.
+    async fn present(&self, names: Vec<TableName>) -> Result<Vec<TableName>, StoreError> {
+        let mut present = Vec::new();
+        for name in names {
+            if self.store().load_table(&name).await?.is_some() {
+                present.push(name);
+            }
+        }
+        Ok(present)
+    }
+
     async fn table_not_found(&self, name: TableName) -> Result<SubmitFault, StoreError> {
         let names: Vec<String> = self
             .store()
@@ -287,10 +299,16 @@ impl Controller {
     }
 }
 
-fn prepare(kind: &dyn JobKind, submit: &Submit, tables: &[PinnedTable], job: JobId) -> Result<Prepared, SubmitFault> {
+fn prepare(
+    kind: &dyn JobKind,
+    submit: &Submit,
+    (tables, present): (&[PinnedTable], &[TableName]),
+    job: JobId,
+) -> Result<Prepared, SubmitFault> {
     let request = PrepareRequest {
         params: &submit.params,
         tables,
+        present,
         folder: submit.folder.as_deref(),
         unrestricted: submit.unrestricted,
         job,

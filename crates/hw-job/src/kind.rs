@@ -34,6 +34,13 @@ pub trait JobKind: Send + Sync {
     /// Every fault of the parameters that can be told without the tables.
     fn reads(&self, params: &Value) -> Result<Vec<TableName>, Vec<Finding>>;
 
+    /// Tables that a job with these parameters makes, as far as the parameters tell. Whether they are there is told to
+    /// [`prepare`](Self::prepare), they are not pinned. Called with parameters in which [`reads`](Self::reads) found no fault.
+    fn writes(&self, params: &Value) -> Vec<TableName> {
+        let _ = params;
+        Vec::new()
+    }
+
     /// Checks the parameters against the tables and cuts the job into its first tasks (possibly none).
     ///
     /// # Errors
@@ -65,6 +72,8 @@ pub struct PrepareRequest<'a> {
     pub params: &'a Value,
     /// The tables that the kind reads, in the order in which it named them.
     pub tables: &'a [PinnedTable],
+    /// Those of the tables it [`writes`](JobKind::writes) that are there already.
+    pub present: &'a [TableName],
     /// Working folder of the client, absolute; relative files are looked up there.
     pub folder: Option<&'a str>,
     /// Whether the client may read whatever the server's user may: one on the Unix socket or in process.
@@ -204,6 +213,9 @@ pub enum CatalogChange {
         table: Box<Table>,
         /// Its parts, in the order of their paths.
         parts: Vec<Part>,
+        /// The version that was looked at, 0 for no table of this name; another one is a conflict. `None` takes whatever is
+        /// there.
+        expected: Option<TableVersion>,
     },
     /// The table is gone. The files of a dataset stay; those that are ours are swept once nobody reads them.
     Drop {

@@ -138,6 +138,7 @@ fn merged(plan: &Plan, job: &JobView<'_>) -> Merged {
         TableMove::Put(name) => table(name).map(|table| CatalogChange::Put {
             table,
             parts: Vec::new(),
+            expected: None,
         }),
         TableMove::Drop(name) => Some(CatalogChange::Drop {
             name: name.clone(),

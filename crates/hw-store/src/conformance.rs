@@ -168,6 +168,7 @@ macro_rules! conformance {
                     a_table_appears_with_the_end_of_its_job,
                     versions_go_on_counting,
                     a_moved_table_refuses_the_whole_end,
+                    a_table_is_put_upon_the_version_that_was_looked_at,
                     a_dropped_table_cannot_be_dropped_again,
                     changes_of_one_end_follow_each_other,
                     parts_come_in_the_order_of_their_paths,

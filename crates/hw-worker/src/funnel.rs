@@ -119,8 +119,21 @@ impl JobKind for FunnelKind {
         })
     }
 
+    fn writes(&self, params: &Value) -> Vec<TableName> {
+        let params = Params::parse(params).ok();
+        let export = params.and_then(|params| params.export);
+        export
+            .and_then(|export| export.new_table().cloned())
+            .into_iter()
+            .collect()
+    }
+
     fn prepare(&self, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
         let params = Params::parse(request.params).map_err(PrepareError::Faults)?;
+        let taken = params.export.as_ref().and_then(ExportSpec::new_table);
+        if let Some(name) = taken.filter(|name| request.present.contains(name)) {
+            return Err(PrepareError::Conflict(export::taken(name)));
+        }
         match (&params.source, request.tables.first()) {
             (Source::Table(_), Some(pinned)) => {
                 let table = asked(&pinned.table, &params, pinned.parts.len());
@@ -161,7 +174,13 @@ impl JobKind for FunnelKind {
         let stats = stats::stats(job, &table, &parts, &merged);
         let mut result = answer(job, hw_funnel::result(&query, &merged), &warnings, stats);
         let changes = match tasks_of(job, EXPORT).first() {
-            Some(done) => export::note(done, &mut result)?,
+            Some(done) => {
+                let spec = expanded
+                    .export
+                    .as_ref()
+                    .ok_or_else(|| unreadable("nothing was to be exported"))?;
+                export::note(spec, done, &mut result)?
+            }
             None => Vec::<CatalogChange>::new(),
         };
         Ok(Merged {

@@ -177,7 +177,12 @@ impl JobKind for RepartitionKind {
             Mode::Full | Mode::Incremental => {
                 let parts = made.segments.iter().map(|segment| segment.part.clone()).collect();
                 let table = Box::new(table(job, &expanded, &made));
-                (vec![CatalogChange::Put { table, parts }], files(&made))
+                let put = CatalogChange::Put {
+                    table,
+                    parts,
+                    expected: None,
+                };
+                (vec![put], files(&made))
             }
         };
         Ok(Merged {

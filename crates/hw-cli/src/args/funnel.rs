@@ -38,6 +38,9 @@ pub(crate) struct RunArgs {
     /// Export the groups that reached this step: 1, 2, ... or last
     #[arg(long, value_name = "STEP", requires = "export_groups", value_parser = step)]
     pub(crate) step: Option<Step>,
+    /// Replace the table of --export-groups if it is there already
+    #[arg(long, requires = "export_groups")]
+    pub(crate) replace: bool,
     /// Do not answer from a finished identical run
     #[arg(long)]
     pub(crate) no_cache: bool,

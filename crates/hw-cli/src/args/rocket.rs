@@ -138,6 +138,7 @@ impl RocketVerb {
                 time: None,
                 export_groups: None,
                 step: None,
+                replace: false,
                 no_cache: false,
                 job: JobArgs::default(),
             })),

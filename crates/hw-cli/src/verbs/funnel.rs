@@ -91,6 +91,9 @@ fn export(context: &Context, args: &RunArgs) -> Option<Value> {
         };
         members.insert("step".to_owned(), step);
     }
+    if let (true, Some(members)) = (args.replace, export.as_object_mut()) {
+        members.insert("replace".to_owned(), json!(true));
+    }
     Some(export)
 }
 

@@ -147,7 +147,11 @@ pub(crate) fn failure_of(task: &TaskRecord) -> Failure {
 }
 
 fn table_moved(name: &TableName, expected: TableVersion, found: TableVersion) -> Failure {
-    let message = format!("table `{name}` changed while the job ran: it read version {expected}, now there is {found}");
+    // A job that makes a table looked at no version of it.
+    let message = match expected {
+        TableVersion(0) => format!("table `{name}` was made while the job ran: it is there now as version {found}"),
+        _ => format!("table `{name}` changed while the job ran: it read version {expected}, now there is {found}"),
+    };
     Failure::new(ErrorClass::Input, "HW-J018", message).help("run it again on the table as it is now")
 }
 

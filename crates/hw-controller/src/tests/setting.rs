@@ -168,6 +168,7 @@ fn merged(job: &JobView<'_>) -> Merged {
     let puts = puts.iter().map(|name| CatalogChange::Put {
         table: Box::new(table(name)),
         parts: Vec::new(),
+        expected: None,
     });
     let drops = job.expanded["drops"].as_array().cloned().unwrap_or_default();
     let filler = usize::try_from(job.expanded["filler"].as_u64().unwrap_or(0)).unwrap();

@@ -124,6 +124,7 @@ impl JobKind for Register {
         let put = CatalogChange::Put {
             table: Box::new(table(name)),
             parts: vec![part("a.parquet", 1), part("b.parquet", 2), part("sub/c é.parquet", 3)],
+            expected: None,
         };
         Ok(finished(json!({"success": true}), vec![put]))
     }

@@ -23,6 +23,14 @@ impl NameState {
         version: TableVersion(0),
         exists: false,
     };
+
+    /// The version of the table that is there, 0 for none.
+    fn now(&self) -> TableVersion {
+        match self.exists {
+            true => self.version,
+            false => TableVersion(0),
+        }
+    }
 }
 
 /// A change that can be made.
@@ -83,8 +91,11 @@ pub(crate) fn plan_changes(
     let mut planned = Vec::with_capacity(changes.len());
     for (place, change) in changes.iter().enumerate() {
         planned.push(match change {
-            CatalogChange::Put { table, .. } => {
+            CatalogChange::Put { table, expected, .. } => {
                 let state = names.entry(table.name.clone()).or_insert(NameState::UNUSED);
+                if let Some(expected) = *expected {
+                    check_version(state, &table.name, expected)?;
+                }
                 let created = !state.exists;
                 let table = Box::new(plan_put(state, table, job, at));
                 PlannedChange::Put { place, table, created }
@@ -123,14 +134,26 @@ fn plan_put(state: &mut NameState, table: &Table, job: JobId, at: Timestamp) -> 
 }
 
 fn plan_drop(state: &mut NameState, name: &TableName, version: TableVersion) -> Result<PlannedChange, JobChangeError> {
-    let found = if state.exists { state.version } else { TableVersion(0) };
-    if !state.exists || found != version {
-        return Err(JobChangeError::TableMoved {
-            name: name.clone(),
-            expected: version,
-            found,
-        });
+    if !state.exists {
+        return Err(moved(state, name, version));
     }
+    check_version(state, name, version)?;
     state.exists = false;
     Ok(PlannedChange::Drop(name.clone()))
+}
+
+/// Whether the name stands for the version that was looked at, 0 for none.
+fn check_version(state: &NameState, name: &TableName, expected: TableVersion) -> Result<(), JobChangeError> {
+    match state.now() == expected {
+        true => Ok(()),
+        false => Err(moved(state, name, expected)),
+    }
+}
+
+fn moved(state: &NameState, name: &TableName, expected: TableVersion) -> JobChangeError {
+    JobChangeError::TableMoved {
+        name: name.clone(),
+        expected,
+        found: state.now(),
+    }
 }

@@ -16,6 +16,7 @@ fn put(name: &str, parts: u64) -> CatalogChange {
             .rev()
             .map(|index| part(&format!("part-{index:05}"), index))
             .collect(),
+        expected: None,
     }
 }
 
@@ -104,6 +105,28 @@ pub(crate) async fn a_moved_table_refuses_the_whole_end(s: &Setting) {
     check_conflict(s, 4, vec![drop_of("missing", 1)], 0).await;
 }
 
+pub(crate) async fn a_table_is_put_upon_the_version_that_was_looked_at(s: &Setting) {
+    let upon = |version| match put("t", 1) {
+        CatalogChange::Put { table, parts, .. } => CatalogChange::Put {
+            table,
+            parts,
+            expected: Some(TableVersion(version)),
+        },
+        other => other,
+    };
+    check_conflict(s, 1, vec![upon(1)], 0).await;
+    s.store.forget_files(&["file".to_owned()]).await.unwrap();
+    change(s, 2, vec![upon(0)]).await;
+    check_conflict(s, 3, vec![put("other", 1), upon(0)], 1).await;
+    s.store.forget_files(&["file".to_owned()]).await.unwrap();
+    change(s, 4, vec![upon(1)]).await;
+    change(s, 5, vec![drop_of("t", 2)]).await;
+    check_conflict(s, 6, vec![upon(2)], 0).await;
+    change(s, 7, vec![upon(0)]).await;
+    let kept = s.store.load_table(&table_name("t")).await.unwrap().unwrap();
+    assert_eq!(kept.version, TableVersion(3));
+}
+
 pub(crate) async fn a_dropped_table_cannot_be_dropped_again(s: &Setting) {
     change(s, 1, vec![put("t", 1)]).await;
     change(s, 2, vec![drop_of("t", 1)]).await;
@@ -147,6 +170,7 @@ pub(crate) async fn tables_are_listed_by_name(s: &Setting) {
     let elsewhere = CatalogChange::Put {
         table: Box::new(table(&other)),
         parts: Vec::new(),
+        expected: None,
     };
     change(s, 2, vec![elsewhere]).await;
     let tables = s.store.list_tables().await.unwrap();

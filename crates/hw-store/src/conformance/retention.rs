@@ -159,6 +159,7 @@ async fn put(s: &Setting, number: u64) {
     let change = CatalogChange::Put {
         table: Box::new(table(&table_name("t"))),
         parts: vec![part("p", number)],
+        expected: None,
     };
     super::catalog::change(s, number, vec![change]).await;
 }
@@ -218,6 +219,7 @@ async fn put_own(s: &Setting, number: u64, files: &[&str], manifest: Option<&str
     let change = CatalogChange::Put {
         table: Box::new(own),
         parts: files.iter().map(|file| part(file, number)).collect(),
+        expected: None,
     };
     let paths: Vec<String> = files.iter().chain(&manifest).map(|file| (*file).to_owned()).collect();
     s.store.announce_files("tables/main.t", &paths).await.unwrap();

@@ -214,6 +214,7 @@ async fn end_if_done(store: &SqliteStore, id: JobId) -> bool {
     let put = CatalogChange::Put {
         table: Box::new(table(&made_by(id))),
         parts: vec![part("p", 1)],
+        expected: None,
     };
     let end = EndJob {
         job: id,

@@ -342,15 +342,22 @@ impl Twin {
         let mut end = ending(number, how);
         for _ in 0..self.below(3) {
             let name = TableName::in_main(&self.name("t", 3)).unwrap();
+            let there = self.memory.store.load_table(&name).await.unwrap();
+            let there = there.map(|table| table.version);
             end.changes.push(if self.chance(0.6) {
+                let expected = match self.below(6) {
+                    0 => Some(there.unwrap_or(TableVersion(0))),
+                    1 if self.chance(0.3) => Some(TableVersion(self.below(4))),
+                    _ => None,
+                };
                 CatalogChange::Put {
                     table: Box::new(table(&name)),
                     parts: vec![part("b", self.below(100)), part("a", 1)],
+                    expected,
                 }
             } else {
-                let there = self.memory.store.load_table(&name).await.unwrap();
                 let version = match there {
-                    Some(table) if self.chance(0.8) => table.version,
+                    Some(version) if self.chance(0.8) => version,
                     _ => TableVersion(self.below(4)),
                 };
                 CatalogChange::Drop { name, version }

@@ -97,6 +97,7 @@ async fn check_damage(damage: &str, expected: Expect) {
     let put = hw_job::CatalogChange::Put {
         table: Box::new(table(&table_name("t"))),
         parts: vec![part("p", 1)],
+        expected: None,
     };
     store.submit_job(new_job(9, Vec::new())).await.unwrap();
     let mut end = ending(9, result());

@@ -9,7 +9,7 @@ use hw_catalog::{
 };
 use hw_files::{Content, FoundFile, Location, Owner, Published, content_of, write_atomically};
 use hw_funnel::{GroupExport, MatchError};
-use hw_job::{CatalogChange, Failure, JobId, Needs, TaskSpec, TaskView};
+use hw_job::{CatalogChange, ErrorClass, Failure, JobId, Needs, TaskSpec, TaskView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,9 @@ pub(super) struct ExportSpec {
     pub(super) target: ExportTarget,
     /// Step of the funnel from 1; `None` = the last one, or the query's groups where there is no funnel.
     pub(super) step: Option<usize>,
+    /// Whether a table of that name may be replaced.
+    #[serde(default)]
+    pub(super) replace: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,13 +70,22 @@ impl ExportSpec {
         };
         for name in members
             .keys()
-            .filter(|name| !["table", "file", "step"].contains(&name.as_str()))
+            .filter(|name| !["table", "file", "step", "replace"].contains(&name.as_str()))
         {
             faults.push(fault(format!("unknown member `{name}`"), &format!("/export/{name}")));
         }
         let step = step(members, faults);
+        let replace = replace(members, faults);
         let target = target(members, faults)?;
-        Some(Self { target, step })
+        Some(Self { target, step, replace })
+    }
+
+    /// The table that must not be there.
+    pub(super) fn new_table(&self) -> Option<&TableName> {
+        match &self.target {
+            ExportTarget::Table(name) if !self.replace => Some(name),
+            ExportTarget::Table(_) | ExportTarget::File(_) => None,
+        }
     }
 
     /// What is wrong with the step for a funnel of so many steps.
@@ -109,6 +121,31 @@ fn step(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<usize
             number
         }
     }
+}
+
+/// Only tables are asked about: a file is written anew each time.
+fn replace(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> bool {
+    let replace = members.get("replace").filter(|replace| !replace.is_null());
+    match replace.map(Value::as_bool) {
+        None | Some(Some(false)) => false,
+        Some(Some(true)) if members.contains_key("file") => {
+            let finding = fault("`replace` is for tables", "/export/replace");
+            faults.push(finding.help("leave it out: a file of that name is replaced anyway"));
+            false
+        }
+        Some(Some(true)) => true,
+        Some(None) => {
+            faults.push(fault("`replace` must be true or false", "/export/replace"));
+            false
+        }
+    }
+}
+
+/// Stands against a job whose table is there already.
+pub(super) fn taken(name: &TableName) -> Failure {
+    let message = format!("table `{name}` is there already");
+    Failure::new(ErrorClass::Input, "HW-T055", message)
+        .help("choose another name, or have it replaced: `--replace`, in JSON `\"replace\": true` within `export`")
 }
 
 fn target(members: &Map<String, Value>, faults: &mut Vec<Finding>) -> Option<ExportTarget> {
@@ -170,7 +207,7 @@ pub(super) fn task(spec: &ExportSpec, table: &Table, parts: &[&TaskView], job: J
 }
 
 /// Tells of the export in the answer, and makes the table if one was asked for.
-pub(super) fn note(task: &TaskView, result: &mut Value) -> Result<Vec<CatalogChange>, Failure> {
+pub(super) fn note(spec: &ExportSpec, task: &TaskView, result: &mut Value) -> Result<Vec<CatalogChange>, Failure> {
     let exported: Exported = read(&task.outcome)?;
     let step = exported.step.map_or(json!("last"), |step| json!(step));
     let told = match &exported.target {
@@ -185,6 +222,8 @@ pub(super) fn note(task: &TaskView, result: &mut Value) -> Result<Vec<CatalogCha
     let put = exported.table.map(|table| CatalogChange::Put {
         table,
         parts: exported.parts,
+        // Somebody may have made a table of that name while the job ran.
+        expected: spec.new_table().map(|_| TableVersion(0)),
     });
     Ok(put.into_iter().collect())
 }

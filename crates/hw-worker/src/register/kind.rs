@@ -378,6 +378,7 @@ fn table(job: &JobView<'_>, params: RegisterParams, discovered: &Discovered, com
         dataset: Some(hw_catalog::Dataset {
             location: discovered.location.clone(),
             pattern: params.pattern,
+        expected: None,
             recursive: params.recursive,
             parts: discovered.parts.len() as u64,
             inspected: combined.inspected,
