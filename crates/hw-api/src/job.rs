@@ -40,7 +40,7 @@ pub struct JobRequest {
 pub struct RegisterRequest {
     /// Name of the table.
     pub name: String,
-    /// Folder, file or URL.
+    /// Folder, file or URL; its last part may be a wildcard.
     pub path: String,
     /// Column that tells groups apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,9 +16,11 @@ mod proposal;
 mod table;
 #[cfg(test)]
 mod tests;
+mod width;
 
 pub use column::{Bound, ColumnSummary, ColumnType, Scalar};
 pub use finding::Finding;
 pub use name::{DEFAULT_SCHEMA, InvalidTableName, TableName};
 pub use proposal::closest;
 pub use table::{Dataset, Groups, KeptFile, Part, Repartition, Table, TableKind, TableVersion, UnsupportedColumn};
+pub use width::widened;

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use arrow_schema::{DataType, Field, TimeUnit};
 
-use crate::{ColumnType, InvalidTableName, TableName, closest};
+use crate::{ColumnType, InvalidTableName, TableName, closest, widened};
 
 #[track_caller]
 fn check_name(text: &str, schema: &str, name: &str, shown: &str) {
@@ -58,4 +58,55 @@ fn proposals_are_near_or_absent() {
     assert_eq!(closest("evnet", names), Some("event"));
     assert_eq!(closest("EVENT", names), Some("event"));
     assert_eq!(closest("colour", names), None);
+}
+
+#[track_caller]
+fn check_widened(left: DataType, right: DataType, expected: Option<DataType>) {
+    assert_eq!(widened(&left, &right), expected, "{left} and {right}");
+    assert_eq!(widened(&right, &left), expected, "{right} and {left}");
+}
+
+#[test]
+fn numbers_are_widened_to_what_holds_both() {
+    use DataType as T;
+    check_widened(T::Int32, T::Int64, Some(T::Int64));
+    check_widened(T::Int8, T::Int8, Some(T::Int8));
+    check_widened(T::UInt8, T::UInt64, Some(T::UInt64));
+    check_widened(T::UInt8, T::Int8, Some(T::Int16));
+    check_widened(T::UInt8, T::Int64, Some(T::Int64));
+    check_widened(T::UInt32, T::Int8, Some(T::Int64));
+    check_widened(T::UInt64, T::Int8, None);
+    check_widened(T::Float16, T::Float64, Some(T::Float64));
+    check_widened(T::Float32, T::Float32, Some(T::Float32));
+    check_widened(T::Float64, T::Int32, None);
+    check_widened(T::Utf8, T::Utf8, None);
+    let dictionary = T::Dictionary(Box::new(T::Int8), Box::new(T::Int16));
+    check_widened(dictionary, T::Int32, Some(T::Int32));
+}
+
+#[test]
+fn the_order_of_widening_does_not_matter() {
+    use DataType as T;
+    let all = [
+        T::Int8,
+        T::Int16,
+        T::Int32,
+        T::Int64,
+        T::UInt8,
+        T::UInt16,
+        T::UInt32,
+        T::UInt64,
+        T::Float16,
+        T::Float64,
+    ];
+    let both = |a: Option<T>, b: Option<T>| a.zip(b).and_then(|(a, b)| widened(&a, &b));
+    for a in &all {
+        for b in &all {
+            for c in &all {
+                let left = both(widened(a, b), Some(c.clone()));
+                let right = both(Some(a.clone()), widened(b, c));
+                assert_eq!(left, right, "{a}, {b}, {c}");
+            }
+        }
+    }
 }

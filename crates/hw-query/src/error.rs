@@ -89,8 +89,13 @@ pub enum QueryError {
     #[error(transparent)]
     FunnelQuery(#[from] hw_funnel::RebuildError),
     /// Rows that contradict what funnels need of them.
-    #[error(transparent)]
-    FunnelData(hw_funnel::MatchError),
+    #[error("{error}{}", in_part(.part.as_deref()))]
+    FunnelData {
+        /// What is wrong with them.
+        error: hw_funnel::MatchError,
+        /// The part that holds them, where it is known.
+        part: Option<String>,
+    },
     /// Partials that do not merge.
     #[error(transparent)]
     FunnelPartial(#[from] hw_funnel::PartialError),
@@ -328,7 +333,7 @@ impl QueryError {
             Self::DuplicateColumns(_) => "HW-Q022",
             Self::NotFunnelable(_) => "HW-Q023",
             Self::FunnelQuery(error) => error.code(),
-            Self::FunnelData(error) => error.code(),
+            Self::FunnelData { error, .. } => error.code(),
             Self::FunnelPartial(error) => error.code(),
             Self::Internal { .. } => "HW-Q099",
         }
@@ -340,7 +345,7 @@ impl QueryError {
             Self::Statement(_) | Self::DuplicateColumns(_) | Self::NotFunnelable(_) | Self::FunnelQuery(_) => {
                 Fault::Input
             }
-            Self::Part(_) | Self::Data { .. } | Self::FunnelData(_) => Fault::Data,
+            Self::Part(_) | Self::Data { .. } | Self::FunnelData { .. } => Fault::Data,
             Self::Memory { .. } | Self::Spill { .. } => Fault::Platform,
             Self::Cancelled => Fault::Cancelled,
             Self::Storage { .. } | Self::Catalog(_) => Fault::External,
@@ -358,7 +363,7 @@ impl QueryError {
                 Some("register it with `--group COLUMN --time COLUMN`, or name both columns with the query".to_owned())
             }
             Self::FunnelQuery(error) => Some(error.help().to_owned()),
-            Self::FunnelData(error) => Some(error.help().to_owned()),
+            Self::FunnelData { error, .. } => Some(error.help().to_owned()),
             Self::FunnelPartial(error) => Some(error.help().to_owned()),
             Self::Memory { .. } => Some(
                 "raise `memory.limit`, read fewer columns or rows, or add a LIMIT; sorts and aggregations spill by \
@@ -389,6 +394,22 @@ impl QueryError {
         }
     }
 
+    /// The rows of a funnel contradict what it needs.
+    pub(crate) fn funnel_data(error: hw_funnel::MatchError) -> Self {
+        Self::FunnelData { error, part: None }
+    }
+
+    /// The same fault, told of this part, if it is one of rows whose part is not known yet.
+    pub(crate) fn of_part(self, path: &str) -> Self {
+        match self {
+            Self::FunnelData { error, part: None } => Self::FunnelData {
+                error,
+                part: Some(path.to_owned()),
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::Internal {
             message: message.into(),
@@ -408,6 +429,10 @@ fn funnel_finding(finding: &hw_funnel::Finding) -> Finding {
         help: finding.help.clone(),
         ..Finding::default()
     }
+}
+
+fn in_part(part: Option<&str>) -> String {
+    part.map(|part| format!(", in part `{part}`")).unwrap_or_default()
 }
 
 fn first_of(faults: &[StatementFault]) -> String {

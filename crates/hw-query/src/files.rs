@@ -1,8 +1,9 @@
 //! Files that a statement names: found, checked against what the client may read, their format and schema told.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, FieldRef, Schema, SchemaRef};
 use chrono::DateTime;
 use datafusion::catalog::Session;
 use datafusion::common::DataFusionError;
@@ -15,6 +16,7 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use futures::{StreamExt, TryStreamExt};
+use hw_catalog::widened;
 use hw_files::{FileError, FoundFile, Location, OpenLocation, discover};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -142,7 +144,7 @@ impl Named<'_> {
             .buffered(FOOTERS_AT_ONCE)
             .try_collect()
             .await?;
-        let merged = Schema::try_merge(schemas.into_iter().map(without_metadata))?;
+        let merged = Schema::try_merge(of_one_width(schemas.into_iter().map(without_metadata).collect()))?;
         let readers = PartReaders::new(store, footers, None, Arc::clone(self.counters));
         Ok((Arc::new(transform_schema_to_view(&merged)), Reading::Parquet(readers)))
     }
@@ -169,7 +171,34 @@ async fn schema_of(
 
 /// Key-value metadata differs from file to file and says nothing to queries.
 fn without_metadata(schema: Schema) -> Schema {
-    schema.with_metadata(std::collections::HashMap::new())
+    schema.with_metadata(HashMap::new())
+}
+
+/// The schemas with the numbers of each column in the narrowest type that holds those of all files.
+fn of_one_width(schemas: Vec<Schema>) -> Vec<Schema> {
+    // A column with a dictionary stays as it is, so that its values are not written out for nothing.
+    let is_plain = |field: &FieldRef| !matches!(field.data_type(), DataType::Dictionary(..));
+    let mut widest: HashMap<String, DataType> = HashMap::new();
+    for field in schemas
+        .iter()
+        .flat_map(|schema| schema.fields())
+        .filter(|field| is_plain(field))
+    {
+        let known = widest.get(field.name()).unwrap_or(field.data_type());
+        if let Some(both) = widened(known, field.data_type()) {
+            widest.insert(field.name().clone(), both);
+        }
+    }
+    let widen = |field: &FieldRef| match widest.get(field.name()) {
+        Some(wider) if is_plain(field) && widened(wider, field.data_type()).is_some() => {
+            field.as_ref().clone().with_data_type(wider.clone())
+        }
+        _ => field.as_ref().clone(),
+    };
+    schemas
+        .iter()
+        .map(|schema| Schema::new(schema.fields().iter().map(widen).collect::<Vec<_>>()))
+        .collect()
 }
 
 /// Quoted fields may hold line breaks, so files are not cut at line breaks to be read by several threads.

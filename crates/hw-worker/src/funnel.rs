@@ -137,6 +137,7 @@ impl JobKind for FunnelKind {
         match (&params.source, request.tables.first()) {
             (Source::Table(_), Some(pinned)) => {
                 let table = asked(&pinned.table, &params, pinned.parts.len());
+                two_columns(table.group_column.as_deref(), table.time_column.as_deref())?;
                 self.prepare_table(&params, table, &pinned.parts)
             }
             (Source::Table(name), None) => Err(PrepareError::Faults(vec![
@@ -360,14 +361,26 @@ fn part_task(table: &Table, parts: &[Part], found: Option<&FoundQuery>) -> TaskS
     }
 }
 
+/// The time of a row says nothing where it is its group.
+fn two_columns(group: Option<&str>, time: Option<&str>) -> Result<(), PrepareError> {
+    match group.is_some() && group == time {
+        true => Err(PrepareError::Faults(vec![params::fault(
+            "the group column and the time column must be two columns",
+            "/time",
+        )])),
+        false => Ok(()),
+    }
+}
+
 fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
     let (Some(group), Some(time)) = (params.group.clone(), params.time.clone()) else {
         let message = format!("files such as `{path}` need a group and a time column");
         let finding = Finding::new("HW-F005", message)
             .at("/table")
-            .help("name them with `group` and `time`");
+            .help("name them with `--group` and `--time`, in JSON with `group` and `time`");
         return Err(PrepareError::Faults(vec![finding]));
     };
+    two_columns(Some(&group), Some(&time))?;
     let source = FileSource {
         path: path.to_owned(),
         group,

@@ -24,7 +24,7 @@ pub use records::{dataset_name, full_schema, info, parts_info, short_schema};
 pub use run::{RegisterOptions, RegisterRunner};
 
 pub(crate) use choose::{checks_uniqueness, choose_parts};
-pub(crate) use combine::{CombineOptions, Combined, Outlines, PartOutline, combine_folded};
+pub(crate) use combine::{CombineOptions, Combined, Outlines, PartOutline, combine_folded, joined};
 pub(crate) use ids::GroupIds;
 pub(crate) use inspect::{InspectError, InspectOptions, Inspected, PartInspection, inspect};
 pub(crate) use params::{RegisterParams, Validation};

@@ -68,7 +68,7 @@ pub(crate) enum TableVerb {
 pub(crate) struct RegisterArgs {
     /// Name of the table
     pub(crate) name: String,
-    /// Folder, file or URL of the parts
+    /// Folder, file or URL of the parts; a wildcard may end it, within quotes: 'data/2026-*.parquet'
     #[arg(value_name = "PATH|URL")]
     pub(crate) path: String,
     /// Column that tells groups (users, devices) apart

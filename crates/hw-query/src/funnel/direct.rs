@@ -8,14 +8,16 @@
 
 use std::sync::Arc;
 
+use arrow::compute::cast;
 use arrow_array::ArrayRef;
+use arrow_schema::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{StreamExt, TryStreamExt};
-use hw_catalog::{Groups, Part, Table};
+use hw_catalog::{Groups, Part, Table, widened};
 use hw_files::{Buffers, FileError, PartReader};
 use hw_funnel::{GroupExport, MatchError, PartMatcher, Partial, Progress, Query, Rows};
 
@@ -59,7 +61,7 @@ impl Direct<'_> {
         parts: &[Part],
     ) -> Result<Option<DirectRun>, QueryError> {
         let matcher = PartMatcher::new(self.query, self.export);
-        if matcher.map_err(QueryError::FunnelData)?.is_none() {
+        if matcher.map_err(QueryError::funnel_data)?.is_none() {
             return Ok(None);
         }
         let stored = StoredTable {
@@ -135,8 +137,11 @@ impl Direct<'_> {
         let columns = self.query.columns();
         let place = |name: &&str| reader.schema().index_of(name).ok();
         let columns: Option<Vec<usize>> = columns.iter().map(place).collect();
-        let columns = columns.ok_or_else(|| QueryError::internal("a registered column is not in a checked part"))?;
-        let key = self.hot_key(table, part);
+        let columns: Vec<usize> =
+            columns.ok_or_else(|| QueryError::internal("a registered column is not in a checked part"))?;
+        let wider: Vec<Option<DataType>> = columns.iter().map(|column| wider(&reader, *column, table)).collect();
+        // What is held has the types of its file.
+        let key = self.hot_key(table, part).filter(|_| wider.iter().all(Option::is_none));
         let hot = key
             .as_ref()
             .and_then(|key| self.engine.hot_parts().find(key, &self.query.columns()));
@@ -145,6 +150,7 @@ impl Direct<'_> {
             hot,
             earliest: skip::earliest(&reader, self.query),
             columns,
+            wider,
             reader,
             table: Arc::clone(table),
             part: part.clone(),
@@ -219,6 +225,8 @@ struct OpenPart {
     reader: PartReader,
     /// For each column of the query, its place in the file.
     columns: Vec<usize>,
+    /// For each of them the type of the table's numbers, where the file's are narrower.
+    wider: Vec<Option<DataType>>,
     /// Least time, where the footer tells it.
     earliest: Option<i128>,
     table: Arc<Table>,
@@ -247,9 +255,18 @@ enum UnitError {
     Query(QueryError),
 }
 
+impl UnitError {
+    fn of_part(self, part: &OpenPart) -> Self {
+        match self {
+            Self::Query(error) => Self::Query(error.of_part(&part.part.path)),
+            memory @ Self::Memory(_) => memory,
+        }
+    }
+}
+
 impl From<MatchError> for UnitError {
     fn from(error: MatchError) -> Self {
-        Self::Query(QueryError::FunnelData(error))
+        Self::Query(QueryError::funnel_data(error))
     }
 }
 
@@ -276,7 +293,7 @@ impl Unit {
         self.reserve(judged.memory_size(), decoding)?;
         if judged.needs_rows() {
             self.each_row_group(|rows| {
-                judged.push_again(rows)?;
+                judged.push_again(rows).map_err(|error| error.of_part(rows.part()))?;
                 self.reserve(judged.memory_size(), decoding).map(|()| true)
             })?;
         }
@@ -289,7 +306,7 @@ impl Unit {
     /// Row groups skipped; `None` if rows were out of order.
     fn push_all(&self, matcher: &mut PartMatcher, decoding: usize) -> Result<Option<u64>, UnitError> {
         self.each_row_group(|rows| {
-            let progress = matcher.push(rows)?;
+            let progress = matcher.push(rows).map_err(|error| error.of_part(rows.part()))?;
             self.reserve(matcher.memory_size(), decoding)?;
             Ok(progress == Progress::Taken)
         })
@@ -306,7 +323,7 @@ impl Unit {
             if let Some(hot) = &part.hot {
                 self.check_cancelled()?;
                 let columns = self.query.columns();
-                if !each(&mut PartRows::Hot { hot, columns })? {
+                if !each(&mut PartRows::Hot { part, hot, columns })? {
                     return Ok(None);
                 }
                 continue;
@@ -356,18 +373,42 @@ impl OpenPart {
     }
 }
 
+/// The type of the table's column, where the file's numbers are narrower: one matcher takes the rows of several parts, and
+/// a value must not depend on the part that holds it.
+fn wider(reader: &PartReader, column: usize, table: &Table) -> Option<DataType> {
+    let field = reader.schema().fields().get(column)?;
+    let registered = table.schema.field_with_name(field.name()).ok()?.data_type();
+    let wider = widened(field.data_type(), registered)?;
+    let found = match field.data_type() {
+        DataType::Dictionary(_, values) => values,
+        other => other,
+    };
+    (wider != *found).then_some(wider)
+}
+
 /// Rows as the matcher asks for them.
 enum PartRows<'a> {
     /// A part in memory.
-    Hot { hot: &'a HotPart, columns: Vec<&'a str> },
+    Hot {
+        part: &'a OpenPart,
+        hot: &'a HotPart,
+        columns: Vec<&'a str>,
+    },
     /// A row group of a file.
     Stored(RowGroup<'a>),
 }
 
 impl PartRows<'_> {
+    fn part(&self) -> &OpenPart {
+        match self {
+            Self::Hot { part, .. } => part,
+            Self::Stored(rows) => rows.part,
+        }
+    }
+
     fn hot_column(&self, index: usize) -> Option<(&ArrayRef, bool)> {
         match self {
-            Self::Hot { hot, columns } => hot.column(columns.get(index)?),
+            Self::Hot { hot, columns, .. } => hot.column(columns.get(index)?),
             Self::Stored(_) => None,
         }
     }
@@ -416,7 +457,13 @@ impl RowGroup<'_> {
         let column = *self.part.columns.get(index).ok_or_else(missing)?;
         let read = self.part.reader.read(self.row_group, column, self.buffers);
         let told = |error: FileError| UnitError::Query(fault_of(&self.part.table, &self.part.part, &error));
-        Ok(read.map_err(told)?.array)
+        let array = read.map_err(told)?.array;
+        match self.part.wider.get(index).and_then(Option::as_ref) {
+            None => Ok(array),
+            Some(wider) => {
+                cast(&array, wider).map_err(|error| UnitError::Query(QueryError::internal(error.to_string())))
+            }
+        }
     }
 
     fn is_complete(&self, index: usize) -> bool {

@@ -91,7 +91,7 @@ fn new_matcher(spec: &FunnelSpec, input: &Arc<dyn ExecutionPlan>) -> Result<Matc
 }
 
 fn failed(error: MatchError) -> DataFusionError {
-    QueryError::FunnelData(error).into()
+    QueryError::funnel_data(error).into()
 }
 
 /// One partition under way.

@@ -71,6 +71,13 @@ impl Source {
     pub(super) fn straddles(&self) -> bool {
         self.straddling
     }
+
+    /// The path of the part that a relation consists of, if it is one.
+    fn only_part(&self, place: usize) -> Option<&str> {
+        let (_, parts) = self.parts.as_ref()?;
+        let alone = self.relations.len() == parts.len();
+        parts.get(place).filter(|_| alone).map(|part| part.path.as_str())
+    }
 }
 
 /// Rows that are matched by one plan.
@@ -172,9 +179,13 @@ impl FunnelWork {
     ) -> Result<(Partial, u64), QueryError> {
         let mut partial = Partial::empty(query);
         let mut row_groups_pruned = 0;
-        for relation in &source.relations {
+        for (place, relation) in source.relations.iter().enumerate() {
             let planned = self.plan(catalog, &source.dataset, relation).await?;
-            self.execute(&planned, &mut partial).await?;
+            let done = self.execute(&planned, &mut partial).await;
+            done.map_err(|error| match source.only_part(place) {
+                Some(part) => error.of_part(part),
+                None => error,
+            })?;
             row_groups_pruned += row_groups_pruned_of(&planned.plan);
         }
         Ok((partial, row_groups_pruned))

@@ -18,6 +18,7 @@ use super::*;
 use crate::testing::{World, told};
 
 mod sql;
+mod widths;
 
 type Row = (i64, i64, &'static str, Option<&'static str>, Option<f64>);
 

@@ -19,7 +19,7 @@ use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use hw_catalog::Part;
+use hw_catalog::{Part, widened};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -222,6 +222,7 @@ fn first_difference(registered: &Schema, found: &Schema) -> Option<PartWrong> {
         match found.column_with_name(field.name()) {
             None => Some(PartWrong::ColumnMissing { column, registered }),
             Some((_, there)) if plain(there.data_type()) == plain(field.data_type()) => None,
+            Some((_, there)) if is_narrower(there.data_type(), field.data_type()) => None,
             Some((_, there)) => Some(PartWrong::ColumnType {
                 column,
                 registered,
@@ -229,6 +230,11 @@ fn first_difference(registered: &Schema, found: &Schema) -> Option<PartWrong> {
             }),
         }
     })
+}
+
+/// A number that the registered type holds too: parts may differ in the widths of their numbers.
+fn is_narrower(found: &DataType, registered: &DataType) -> bool {
+    widened(found, registered).is_some_and(|both| both == *plain(registered))
 }
 
 /// The type of the values: how they are encoded is a matter of storage, and writers choose it by file.

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_schema::Schema;
 use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
 use hw_catalog::{Dataset, Part, Table, TableKind, TableName, TableVersion};
-use hw_files::{Access, FileStores, Location, Owner, discover, footer};
+use hw_files::{Access, FileError, FileStores, Footer, FoundFile, Location, OpenLocation, Owner, discover, footer};
 use hw_job::{Clock, Failure, JobId, Work};
 use hw_query::{Engine, FunnelPartial, FunnelScan, SessionInput, Tables};
 use hw_store::ClaimedTask;
@@ -16,8 +18,12 @@ use super::{
     DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, FORMAT, FileSource, PART, PartTask, read, written,
 };
 use crate::documents::FileDocuments;
+use crate::register::joined;
 use crate::runner::{Meter, Outcome, TaskRunner};
 use crate::{file_failure, query_failure, tabular};
+
+/// Footers that are read at a time.
+const FOOTERS_AT_A_TIME: usize = 16;
 
 /// Most files that a query may name.
 const FILES_MAX: usize = 100_000;
@@ -154,7 +160,8 @@ impl FunnelRunner {
             .map_err(|error| file_failure(&error))
     }
 
-    /// Finds the files of a request and the schema of the first; nothing is known of where their groups are.
+    /// Finds the files of a request and the schema of the first, with numbers as wide as any of them has; nothing is known of
+    /// where their groups are.
     async fn discover(&self, expanded: &Expanded) -> Result<Outcome, Failure> {
         let ExpandedSource::Files(source) = &expanded.source else {
             return Err(super::unreadable("only requests over files discover any"));
@@ -178,7 +185,7 @@ impl FunnelRunner {
         let first = files.first().ok_or_else(|| super::unreadable("no file was found"))?;
         let first_footer = footer(&open, first).await.map_err(|error| file_failure(&error))?;
         let parts: Vec<Part> = files.iter().map(|file| file.to_part(None)).collect();
-        let schema = first_footer.schema.as_ref().clone();
+        let schema = common_schema(first_footer.schema.as_ref(), &open, &files).await;
         let table = found_table(
             source,
             open.folder_of(first).to_string(),
@@ -194,12 +201,31 @@ impl FunnelRunner {
     }
 }
 
+/// The columns of the first file, each of a type that holds the values of all. A file that cannot be read is told when its
+/// rows are.
+async fn common_schema(first: &Schema, open: &OpenLocation, files: &[FoundFile]) -> Schema {
+    let others: Vec<FoundFile> = files.iter().skip(1).cloned().collect();
+    let footers = others.into_iter().map(|file| footer_of(open.clone(), file));
+    let mut footers = stream::iter(footers).buffered(FOOTERS_AT_A_TIME);
+    let mut common = first.clone();
+    while let Some(footer) = footers.next().await {
+        if let Ok(footer) = footer {
+            common = joined(&common, &footer.schema);
+        }
+    }
+    common
+}
+
+async fn footer_of(open: OpenLocation, file: FoundFile) -> Result<Footer, FileError> {
+    footer(&open, &file).await
+}
+
 fn found_table(
     source: &FileSource,
     location: String,
     pattern: &str,
     parts: &[Part],
-    schema: arrow_schema::Schema,
+    schema: Schema,
     recursive: bool,
 ) -> Result<Table, Failure> {
     let name = TableName::new("tmp", "files").map_err(|error| super::unreadable(&error.to_string()))?;

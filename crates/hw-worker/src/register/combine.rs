@@ -4,6 +4,7 @@ mod columns;
 mod schema;
 mod uniqueness;
 
+pub(crate) use schema::joined;
 pub(super) use uniqueness::compare_ids;
 
 use arrow_schema::Schema;

@@ -88,7 +88,8 @@ impl GroupIds {
         }
     }
 
-    /// Compares an id of this part with one of another. Ids of different types are never equal.
+    /// Compares an id of this part with one of another. Integers are compared as numbers, whatever their types; a number and
+    /// a text are never equal.
     pub(super) fn compare(&self, index: usize, other: &Self, other_index: usize) -> Ordering {
         match (self.ids.data_type(), other.ids.data_type()) {
             (DataType::Int64, DataType::Int64) => {
@@ -109,16 +110,27 @@ impl GroupIds {
                 let (left, right) = (self.ids.as_string::<i64>(), other.ids.as_string::<i64>());
                 left.value(index).cmp(right.value(other_index))
             }
-            (left, right) => rank(left).cmp(&rank(right)),
+            (left, right) => match (self.number(index), other.number(other_index)) {
+                (Some(left), Some(right)) => left.cmp(&right),
+                _ => rank(left).cmp(&rank(right)),
+            },
+        }
+    }
+
+    /// The id, where it is a number.
+    fn number(&self, index: usize) -> Option<i128> {
+        match self.ids.data_type() {
+            DataType::Int64 => Some(self.ids.as_primitive::<Int64Type>().value(index).into()),
+            DataType::UInt64 => Some(self.ids.as_primitive::<UInt64Type>().value(index).into()),
+            _ => None,
         }
     }
 }
 
 fn rank(data_type: &DataType) -> u8 {
     match data_type {
-        DataType::Int64 => 0,
-        DataType::UInt64 => 1,
-        _ => 2,
+        DataType::Int64 | DataType::UInt64 => 0,
+        _ => 1,
     }
 }
 

@@ -68,6 +68,16 @@ pub(super) struct Discovered {
     pub(super) chosen: Vec<usize>,
     /// On the wall, microseconds: the table's time of registration.
     pub(super) at: i64,
+    /// The wildcard that the path ended in, if it did.
+    #[serde(default)]
+    pub(super) wildcard: Option<Wildcard>,
+}
+
+/// Which files of the folder are parts, as the path told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Wildcard {
+    pub(super) pattern: String,
+    pub(super) recursive: bool,
 }
 
 /// Parameters of `register.inspect` and `register.outline`.
@@ -211,6 +221,14 @@ impl RegisterKind {
             top_share_min: self.top_share_min,
             ..CombineOptions::for_parts(discovered.parts.len())
         };
+        // A column that no part has was named wrongly; one that some parts lack is a fault of the parts.
+        let wrong_name = is_of_all_parts(&faults, inspects.len());
+        let class = if wrong_name {
+            ErrorClass::Input
+        } else {
+            ErrorClass::Data
+        };
+        let mut faults = each_role_once(faults);
         match combine_folded(&found, &others, &options) {
             Ok(combined) if faults.is_empty() => {
                 let containment_proven = combined.containment_proven || all_compared;
@@ -219,13 +237,47 @@ impl RegisterKind {
                     ..combined
                 })
             }
-            Ok(_) => Err(refused(path, faults)),
+            Ok(_) => Err(refused(path, class, faults)),
             Err(more) => {
                 faults.extend(more);
-                Err(refused(path, faults))
+                Err(refused(path, ErrorClass::Data, faults))
             }
         }
     }
+}
+
+/// Faults of the group column or the time column that one part tells as well as another: missing, or of an unfit type.
+const ROLE_FAULTS: [&str; 4] = ["HW-T030", "HW-T031", "HW-T033", "HW-T034"];
+
+/// Whether there is nothing but such faults, and each in every part that was looked at.
+fn is_of_all_parts(faults: &[Finding], parts: usize) -> bool {
+    let count = |code: &str| faults.iter().filter(|fault| fault.code == code).count();
+    let is_general = |fault: &Finding| ROLE_FAULTS.contains(&fault.code.as_str()) && count(&fault.code) == parts;
+    !faults.is_empty() && faults.iter().all(is_general)
+}
+
+/// Such faults told once, of the first part that has them and the number of the others.
+fn each_role_once(faults: Vec<Finding>) -> Vec<Finding> {
+    let mut told: Vec<(Finding, usize)> = Vec::new();
+    for fault in faults {
+        let is_role = ROLE_FAULTS.contains(&fault.code.as_str());
+        match told.iter_mut().find(|(first, _)| is_role && first.code == fault.code) {
+            Some((_, more)) => *more += 1,
+            None => told.push((fault, 0)),
+        }
+    }
+    let with_count = |(fault, more): (Finding, usize)| match more {
+        0 => fault,
+        1 => Finding {
+            message: format!("{}; the same in 1 more part", fault.message),
+            ..fault
+        },
+        more => Finding {
+            message: format!("{}; the same in {more} more parts", fault.message),
+            ..fault
+        },
+    };
+    told.into_iter().map(with_count).collect()
 }
 
 impl InspectOutcome {
@@ -326,6 +378,7 @@ fn finish(
     let changes = vec![CatalogChange::Put {
         table: Box::new(table),
         parts,
+        expected: None,
     }];
     Merged {
         result,
@@ -362,6 +415,10 @@ fn counted_parts(discovered: &Discovered, outlines: &[OutlineOutcome], inspects:
 }
 
 fn table(job: &JobView<'_>, params: RegisterParams, discovered: &Discovered, combined: Combined, bytes: u64) -> Table {
+    let (pattern, recursive) = match &discovered.wildcard {
+        Some(wildcard) => (wildcard.pattern.clone(), wildcard.recursive),
+        None => (params.pattern, params.recursive),
+    };
     Table {
         name: params.name,
         kind: TableKind::Dataset,
@@ -377,9 +434,8 @@ fn table(job: &JobView<'_>, params: RegisterParams, discovered: &Discovered, com
         unsupported: combined.unsupported,
         dataset: Some(hw_catalog::Dataset {
             location: discovered.location.clone(),
-            pattern: params.pattern,
-        expected: None,
-            recursive: params.recursive,
+            pattern,
+            recursive,
             parts: discovered.parts.len() as u64,
             inspected: combined.inspected,
             containment_proven: combined.containment_proven,
@@ -391,7 +447,7 @@ fn table(job: &JobView<'_>, params: RegisterParams, discovered: &Discovered, com
     }
 }
 
-fn refused(path: &str, mut faults: Vec<Finding>) -> Failure {
+fn refused(path: &str, class: ErrorClass, mut faults: Vec<Finding>) -> Failure {
     let count = faults.len();
     faults.truncate(FINDINGS_MAX);
     let first = faults.first().cloned().unwrap_or_default();
@@ -402,7 +458,7 @@ fn refused(path: &str, mut faults: Vec<Finding>) -> Failure {
     Failure {
         findings: faults,
         help: first.help,
-        ..Failure::new(ErrorClass::Data, first.code, message)
+        ..Failure::new(class, first.code, message)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The pattern of a registration that names none.
-const PATTERN: &str = "*.parquet";
+pub(super) const PATTERN: &str = "*.parquet";
 
 /// Which parts are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,8 @@ pub(crate) enum Validation {
 pub(crate) struct RegisterParams {
     /// Name of the table to be.
     pub name: TableName,
-    /// Path or URL of the folder, or of the one file.
+    /// Path or URL of the folder, or of the one file; or, where no folder or file is called so, of a folder with a wildcard
+    /// for file names as its last part, which then counts as the pattern.
     pub path: String,
     /// Column that tells groups apart; `None` for a table that funnels do not run over.
     pub group: Option<String>,

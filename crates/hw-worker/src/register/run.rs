@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::combine::compare_ids;
 use super::kind::{
     COMPARE, CompareOutcome, CompareTask, DISCOVER, Discovered, Expanded, FORMAT, INSPECT, InspectOutcome, OUTLINE,
-    OutlineOutcome, PartsTask, read, unreadable, written,
+    OutlineOutcome, PartsTask, Wildcard, read, unreadable, written,
 };
+use super::params::PATTERN;
 use super::{GroupIds, InspectError, InspectOptions, Outlines, PartOutline, SampleLimits, choose_parts, inspect};
 use crate::documents::FileDocuments;
 use crate::file_failure;
@@ -82,21 +83,8 @@ impl TaskRunner for RegisterRunner {
 impl RegisterRunner {
     async fn discover(&self, expanded: &Expanded, job: JobId) -> Result<Outcome, Failure> {
         let params = &expanded.params;
-        let folder = expanded.folder.as_deref().map(Path::new);
-        let location = Location::parse(&params.path, folder).map_err(|error| file_failure(&error))?;
-        // Before `unrestricted` was written down, a working folder told the same.
-        let access = if expanded.unrestricted || folder.is_some() {
-            &Access::Unrestricted
-        } else {
-            &self.access
-        };
-        let open = self
-            .stores
-            .open_permitted(&location, access)
-            .map_err(|error| file_failure(&error))?;
-        let files = discover(&open, &params.pattern, params.recursive, FILES_MAX)
-            .await
-            .map_err(|error| file_failure(&error))?;
+        let found = self.find(expanded).await.map_err(|error| file_failure(&error))?;
+        let Found { open, files, wildcard } = found;
         let first = files.first().ok_or_else(|| unreadable("no file was found"))?;
         let base = open.folder_of(first);
         // The same job tried again looks at the same parts.
@@ -108,7 +96,56 @@ impl RegisterRunner {
             parts,
             chosen,
             at: self.clock.wall().0,
+            wildcard,
         })))
+    }
+
+    /// The files of the path as it is; where nothing is called so and its last part is a wildcard, those that fit it.
+    async fn find(&self, expanded: &Expanded) -> Result<Found, FileError> {
+        let params = &expanded.params;
+        let folder = expanded.folder.as_deref().map(Path::new);
+        // Before `unrestricted` was written down, a working folder told the same.
+        let access = match expanded.unrestricted || folder.is_some() {
+            true => &Access::Unrestricted,
+            false => &self.access,
+        };
+        let whole = async {
+            let location = Location::parse(&params.path, folder)?;
+            self.list(&location, access, &params.pattern, params.recursive).await
+        };
+        let error = match whole.await {
+            Ok((open, files)) => {
+                return Ok(Found {
+                    open,
+                    files,
+                    wildcard: None,
+                });
+            }
+            Err(error) => error,
+        };
+        let selection = Location::parse_selection(&params.path, folder)?;
+        let Some(pattern) = selection.pattern.filter(|_| params.pattern == PATTERN) else {
+            return Err(error);
+        };
+        let recursive = selection.recursive || params.recursive;
+        let (open, files) = self.list(&selection.location, access, &pattern, recursive).await?;
+        Ok(Found {
+            open,
+            files,
+            wildcard: Some(Wildcard { pattern, recursive }),
+        })
+    }
+
+    async fn list(
+        &self,
+        location: &Location,
+        access: &Access,
+        pattern: &str,
+        recursive: bool,
+    ) -> Result<(OpenLocation, Vec<FoundFile>), FileError> {
+        let open = self.stores.open_permitted(location, access)?;
+        let files = discover(&open, pattern, recursive, FILES_MAX).await?;
+        Ok((open, files))
     }
 
     async fn inspect(
@@ -214,6 +251,14 @@ impl RegisterRunner {
         let location = Location::parse(location, None).map_err(|error| file_failure(&error))?;
         self.stores.open(&location).map_err(|error| file_failure(&error))
     }
+}
+
+/// The files of a registration, in the order of their paths.
+struct Found {
+    open: OpenLocation,
+    files: Vec<FoundFile>,
+    /// What the path ended in, if that chose them.
+    wildcard: Option<Wildcard>,
 }
 
 async fn outline(open: OpenLocation, part: Part) -> Result<PartOutline, FileError> {

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use super::{FunnelRelation, FunnelScan, dataset_of, query_of, shown};
 use crate::testing::World;
 
-const ROWS: i64 = 180;
-const PARTS: i64 = 3;
+pub(super) const ROWS: i64 = 180;
+pub(super) const PARTS: i64 = 3;
 
 /// Texts that a sloppy reader or matcher would take for something else.
 const NOTES: [Option<&str>; 8] = [
@@ -36,12 +36,12 @@ const NOTES: [Option<&str>; 8] = [
 ];
 
 /// The user of a row; some have more rows than others, so that conditions tell them apart.
-fn user(row: i64) -> i64 {
+pub(super) fn user(row: i64) -> i64 {
     row * row % 17 % 9
 }
 
 /// Row `row` of all; every column goes through its values with a period of its own, so that all of them meet.
-fn rows(rows: &[i64]) -> Vec<(&'static str, ArrayRef)> {
+pub(super) fn rows(rows: &[i64]) -> Vec<(&'static str, ArrayRef)> {
     let text = |values: &[Option<&'static str>], step: i64| -> Vec<Option<&'static str>> {
         let place = |row: &i64| usize::try_from(row * step).unwrap() % values.len();
         rows.iter().map(|row| values[place(row)]).collect()
@@ -249,7 +249,7 @@ async fn world(groups: Groups, form: Form) -> World {
     world
 }
 
-fn queries() -> Vec<Value> {
+pub(super) fn queries() -> Vec<Value> {
     let filters = [
         json!(["event", "==", "view"]),
         json!(["event", "not contains", "u"]),
@@ -320,7 +320,7 @@ fn queries() -> Vec<Value> {
     queries
 }
 
-async fn by_pages(world: &World, query: &Query) -> Value {
+pub(super) async fn by_pages(world: &World, query: &Query) -> Value {
     assert!(
         PartMatcher::new(query, None).unwrap().is_some(),
         "a query for a plan: {}",
@@ -336,7 +336,7 @@ async fn by_pages(world: &World, query: &Query) -> Value {
     shown(query, &world.session().run_funnel(scan).await.unwrap().partial)
 }
 
-async fn by_plan(world: &World, query: &Query) -> Value {
+pub(super) async fn by_plan(world: &World, query: &Query) -> Value {
     let relation = FunnelRelation {
         name: "v".to_owned(),
         group: "user".to_owned(),

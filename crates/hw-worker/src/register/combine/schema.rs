@@ -1,13 +1,14 @@
 //! Whether parts have the same columns, and the schema that they share.
 //!
 //! Order and nullability of columns may differ, and so may how text is kept (dictionary, large, view): that is a matter
-//! of storage. Everything else is a difference, also `Int32` and `Int64`.
+//! of storage. So may the width of integers, and that of floats: the table has the narrowest type that holds all of them.
+//! Everything else is a difference, also integers that no type holds together (`Int64` and `UInt64`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Schema};
-use hw_catalog::Finding;
+use hw_catalog::{Finding, widened};
 
 use super::Shape;
 
@@ -41,9 +42,11 @@ pub(super) fn differences(shapes: &[Shape<'_>]) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     let mut more = 0_usize;
+    let mut so_far = first.schema.clone();
     for other in others {
-        let differences = between(first.schema, other.schema);
+        let differences = between(first.schema, &so_far, other.schema);
         if differences.is_empty() {
+            so_far = joined(&so_far, other.schema);
             continue;
         }
         more += other.parts;
@@ -85,20 +88,27 @@ fn finding(first: &Shape<'_>, other: &Shape<'_>, differences: &[String]) -> Find
     ))
 }
 
-fn between(first: &Schema, other: &Schema) -> Vec<String> {
+/// What stands against taking both for one table; `so_far` is what the first one and others that fit it have in common.
+fn between(first: &Schema, so_far: &Schema, other: &Schema) -> Vec<String> {
     let by_name: HashMap<&str, &DataType> = other
         .fields()
         .iter()
         .map(|field| (field.name().as_str(), field.data_type()))
         .collect();
     let mut differences = Vec::new();
-    for field in first.fields() {
+    for (field, common) in first.fields().iter().zip(so_far.fields()) {
         match by_name.get(field.name().as_str()) {
             None => differences.push(format!("`{}` is missing in the second", field.name())),
-            Some(data_type) if !is_same(field.data_type(), data_type) => differences.push(format!(
-                "`{}` is {} in the first and {data_type} in the second",
+            Some(data_type) if !fits(field.data_type(), data_type) => differences.push(format!(
+                "`{}` is {} in the first and {data_type} in the second{}",
                 field.name(),
-                field.data_type()
+                field.data_type(),
+                why_not(field.data_type(), data_type)
+            )),
+            Some(data_type) if !fits(common.data_type(), data_type) => differences.push(format!(
+                "`{}` is {data_type} in the second, and no type holds that together with the {} of the parts before it",
+                field.name(),
+                common.data_type()
             )),
             Some(_) => {}
         }
@@ -123,6 +133,18 @@ fn shown(schema: &Schema) -> String {
             format!("{} and {} more", some.join(", "), fields.len() - COLUMNS_TOLD_MAX)
         }
         _ => fields.join(", "),
+    }
+}
+
+/// One type serves both.
+fn fits(left: &DataType, right: &DataType) -> bool {
+    is_same(left, right) || widened(left, right).is_some()
+}
+
+fn why_not(left: &DataType, right: &DataType) -> &'static str {
+    match values_of(left).is_integer() && values_of(right).is_integer() {
+        true => " (no integer type holds the values of both)",
+        false => "",
     }
 }
 
@@ -160,32 +182,28 @@ pub(super) fn common(shapes: &[Shape<'_>]) -> Schema {
     let Some((first, others)) = shapes.split_first() else {
         return Schema::empty();
     };
-    let mut fields: Vec<Field> = first
-        .schema
+    let first = without_metadata(first.schema);
+    others.iter().fold(first, |common, other| joined(&common, other.schema))
+}
+
+/// The columns of the first schema, each of a type that holds the values of both; where there is none, as in the first.
+pub(crate) fn joined(first: &Schema, other: &Schema) -> Schema {
+    let by_name: HashMap<&str, &FieldRef> = other
         .fields()
         .iter()
-        .map(|field| field.as_ref().clone())
+        .map(|field| (field.name().as_str(), field))
         .collect();
-    for other in others {
-        let by_name: HashMap<&str, &FieldRef> = other
-            .schema
-            .fields()
-            .iter()
-            .map(|field| (field.name().as_str(), field))
-            .collect();
-        for field in &mut fields {
-            let Some(same) = by_name.get(field.name().as_str()) else {
-                continue;
-            };
-            let nullable = field.is_nullable() || same.is_nullable();
-            let data_type = match field.data_type() == same.data_type() {
-                true => field.data_type().clone(),
-                false => plain(field.data_type()),
-            };
-            *field = Field::new(field.name(), data_type, nullable);
-        }
-    }
-    Schema::new(fields)
+    let join = |field: &FieldRef| {
+        let Some(same) = by_name.get(field.name().as_str()) else {
+            return field.as_ref().clone();
+        };
+        let data_type = match field.data_type() == same.data_type() {
+            true => field.data_type().clone(),
+            false => widened(field.data_type(), same.data_type()).unwrap_or_else(|| plain(field.data_type())),
+        };
+        Field::new(field.name(), data_type, field.is_nullable() || same.is_nullable())
+    };
+    Schema::new(first.fields().iter().map(join).collect::<Vec<_>>())
 }
 
 fn plain(data_type: &DataType) -> DataType {

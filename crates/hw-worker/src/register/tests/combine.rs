@@ -1,7 +1,7 @@
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    DictionaryArray, Float64Array, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
-    TimestampMicrosecondArray, TimestampNanosecondArray, UInt64Array,
+    DictionaryArray, Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, LargeStringArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
 use expect_test::{Expect, expect};
 use hw_catalog::{Bound, Finding, Groups, Scalar};
@@ -222,7 +222,7 @@ async fn differing_columns_are_named_precisely() {
     ]);
     let second = types(vec![
         ("t", array(TimestampNanosecondArray::from(vec![1]))),
-        ("a", i64s()),
+        ("a", array(Float64Array::from(vec![1.0]))),
         ("c", i64s()),
     ]);
     let third = types(vec![
@@ -242,8 +242,8 @@ async fn differing_columns_are_named_precisely() {
     check_faults(
         plain(&parts),
         expect![[r#"
-        HW-T037 - parts `1` and `2` have different columns: `a` is Int32 in the first and Int64 in the second; `b` is missing in the second; `t` is Timestamp(µs) in the first and Timestamp(ns) in the second; `c` is missing in the first
-            write all parts with the same columns and types. `1` has `a` Int32, `b` Int64, `t` Timestamp(µs). `2` has `t` Timestamp(ns), `a` Int64, `c` Int64
+        HW-T037 - parts `1` and `2` have different columns: `a` is Int32 in the first and Float64 in the second; `b` is missing in the second; `t` is Timestamp(µs) in the first and Timestamp(ns) in the second; `c` is missing in the first
+            write all parts with the same columns and types. `1` has `a` Int32, `b` Int64, `t` Timestamp(µs). `2` has `t` Timestamp(ns), `a` Float64, `c` Int64
     "#]],
     );
     parts.remove(1);
@@ -254,11 +254,62 @@ async fn differing_columns_are_named_precisely() {
 #[tokio::test]
 async fn outlines_are_compared_too_and_many_differences_are_cut_short() {
     let mut all = single_columns(vec![array(Int64Array::from(vec![1]))]).await;
-    all.extend(single_columns((0..9).map(|_| array(Int32Array::from(vec![1]))).collect()).await);
+    all.extend(single_columns((0..9).map(|_| array(Float64Array::from(vec![1.0]))).collect()).await);
     let others: Vec<PartOutline> = all[1..].iter().map(|part| part.inspection.outline.clone()).collect();
     let findings = combine(&all[..1], &others, &CombineOptions::for_parts(10)).unwrap_err();
     assert_eq!(findings.len(), 2, "of parts with one schema the first is told");
     assert_eq!(findings[1].message, "8 more parts have other columns than `0.parquet`");
+}
+
+#[tokio::test]
+async fn the_width_of_numbers_is_no_difference() {
+    let common = async |columns: Vec<arrow_array::ArrayRef>| {
+        let parts = single_columns(columns).await;
+        plain(&parts).map(|combined| combined.schema.field(0).data_type().to_string())
+    };
+    let i8s = || array(Int8Array::from(vec![-1]));
+    let i32s = || array(Int32Array::from(vec![1]));
+    let i64s = || array(Int64Array::from(vec![1]));
+    let u32s = || array(UInt32Array::from(vec![1]));
+    let u64s = || array(UInt64Array::from(vec![1]));
+    assert_eq!(common(vec![i32s(), i64s(), i8s()]).await.unwrap(), "Int64");
+    assert_eq!(common(vec![i8s(), i8s()]).await.unwrap(), "Int8");
+    assert_eq!(common(vec![u32s(), u64s()]).await.unwrap(), "UInt64");
+    assert_eq!(common(vec![i8s(), u32s()]).await.unwrap(), "Int64");
+    let floats = vec![
+        array(Float32Array::from(vec![0.5])),
+        array(Float64Array::from(vec![0.25])),
+    ];
+    assert_eq!(common(floats).await.unwrap(), "Float64");
+    let (pair, triple) = (
+        common(vec![i64s(), u64s()]).await,
+        common(vec![u32s(), u64s(), i8s()]).await,
+    );
+    let told = |result: Result<String, Vec<Finding>>| lines(&result.unwrap_err());
+    expect![[r#"
+        HW-T037 - parts `0.parquet` and `1.parquet` have different columns: `x` is Int64 in the first and UInt64 in the second (no integer type holds the values of both)
+            write all parts with the same columns and types. `0.parquet` has `x` Int64. `1.parquet` has `x` UInt64
+        HW-T037 - parts `0.parquet` and `2.parquet` have different columns: `x` is Int8 in the second, and no type holds that together with the UInt64 of the parts before it
+            write all parts with the same columns and types. `0.parquet` has `x` UInt32. `2.parquet` has `x` Int8
+    "#]]
+    .assert_eq(&(told(pair) + &told(triple)));
+}
+
+#[tokio::test]
+async fn equal_groups_of_different_widths_are_one_group() {
+    let ids = |column: arrow_array::ArrayRef| batch(vec![("user", column), ("at", array(Int64Array::from(vec![1])))]);
+    let parts = [
+        inspected("0", &[ids(array(Int32Array::from(vec![7])))]).await,
+        inspected("1", &[ids(array(UInt32Array::from(vec![7])))]).await,
+        inspected("2", &[ids(array(Int64Array::from(vec![8])))]).await,
+    ];
+    let findings = combine(&parts, &[], &over(3)).unwrap_err();
+    assert_eq!(findings[0].code, "HW-T038");
+    assert!(
+        findings[0].message.ends_with("for instance `7` in `0` and `1`"),
+        "{}",
+        findings[0].message
+    );
 }
 
 #[tokio::test]
