@@ -99,3 +99,52 @@ fn a_folder_that_cannot_be_written_is_named() {
     let stderr = sandbox.fails(6, ["table", "list", "--data-dir", "file/inside"]);
     assert!(stderr.contains("file"), "{stderr}");
 }
+
+#[test]
+fn settings_that_can_have_no_effect_are_refused() {
+    let sandbox = Sandbox::new();
+    let up = sandbox.up();
+    let list = ["table", "list", "--set", "memory.limit=1GiB"];
+    for more in [&["--server", &up.http][..], &[]] {
+        let stderr = sandbox.fails(3, [&list[..], more].concat());
+        assert!(
+            stderr.contains("HW-C066") && stderr.contains("memory.limit"),
+            "{stderr}"
+        );
+    }
+    let other = Sandbox::new();
+    other.ok(list);
+    drop(up);
+}
+
+#[test]
+fn the_address_of_a_server_may_end_in_the_prefix_of_its_routes() {
+    let sandbox = Sandbox::new();
+    let up = sandbox.up();
+    for end in ["", "/", "/api/v1", "/api/v1/"] {
+        let server = format!("{}{end}", up.http);
+        sandbox.ok(["table", "list", "--server", &server]);
+    }
+    drop(up);
+}
+
+#[test]
+fn workers_of_ended_processes_are_listed_only_if_asked_for() {
+    let sandbox = Sandbox::new();
+    let mut worker = sandbox
+        .command(["worker"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let list = || sandbox.json(["worker", "list", "--format", "json"])["items"].clone();
+    let pid = u64::from(worker.id());
+    let has = |items: &serde_json::Value| items.as_array().unwrap().iter().any(|item| item["pid"] == pid);
+    while !has(&list()) {
+        assert!(std::time::Instant::now() < until, "the worker never joined: {}", list());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert!(!has(&list()), "{}", list());
+}

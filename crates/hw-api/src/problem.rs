@@ -20,8 +20,8 @@ pub struct Problem {
     pub detail: String,
     /// Stable code, `HW-T004`; `headwater explain CODE` tells more.
     pub code: String,
-    /// The same fault in the words of a capability's own specification.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The same fault in the words of a capability's own specification; often none.
+    #[serde(default)]
     pub aliases: Vec<String>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,8 +32,8 @@ pub struct Problem {
     /// Whose fault: `input`, `data`, `external`, `platform`, `internal`, `cancelled`, `timeout`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// Every finding.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Every finding; none where `detail` says all.
+    #[serde(default)]
     pub errors: Vec<ProblemError>,
 }
 
@@ -42,8 +42,8 @@ pub struct Problem {
 pub struct ProblemError {
     /// Stable code.
     pub code: String,
-    /// The same in the words of a capability's own specification.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The same in the words of a capability's own specification; often none.
+    #[serde(default)]
     pub aliases: Vec<String>,
     /// Class within its capability.
     #[serde(default, skip_serializing_if = "String::is_empty")]

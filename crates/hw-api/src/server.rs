@@ -102,6 +102,9 @@ pub struct WorkerDocument {
     /// Whether it takes no new tasks.
     #[serde(default)]
     pub draining: bool,
+    /// Whether its process has ended, and nobody has cleared up after it yet; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
 }
 
 /// Body of `POST /tokens`.

@@ -144,6 +144,8 @@ pub(crate) enum ClientError {
     Shell { reason: String, help: String },
     #[error("certificates for the connection cannot be used: {}", .faults.join("; "))]
     Certificates { faults: Vec<String> },
+    #[error("`--set {}` can have no effect: {server} answers, with settings of its own", .keys.join("`, `--set "))]
+    SettingsElsewhere { keys: Vec<String>, server: String },
     #[error("job {job} has not ended after {waited}")]
     StillRunning { job: String, waited: String },
 }
@@ -163,7 +165,9 @@ impl ClientError {
             }
             Self::OutOfReach { .. } | Self::Foreign { .. } => ExitCode::OutOfReach,
             Self::Unreadable { .. } | Self::BrokenOff { .. } | Self::Output { .. } => ExitCode::Failed,
-            Self::Input { .. } | Self::NotJson { .. } | Self::Certificates { .. } => ExitCode::BadInput,
+            Self::Input { .. } | Self::NotJson { .. } | Self::Certificates { .. } | Self::SettingsElsewhere { .. } => {
+                ExitCode::BadInput
+            }
             Self::UnknownCode { .. } | Self::UnknownSetting { .. } => ExitCode::NotFound,
             Self::StillRunning { .. } => ExitCode::TimedOut,
         }
@@ -210,6 +214,7 @@ impl ClientError {
             Self::ServerAddress { .. } => (400, "HW-C061", "no address of a server"),
             Self::Certificates { .. } => (422, "HW-C064", "the certificates cannot be used"),
             Self::Unreadable { .. } => (502, "HW-C062", "the answer is not understood"),
+            Self::SettingsElsewhere { .. } => (422, "HW-C066", "the settings are the server's"),
         }
     }
 
@@ -230,6 +235,10 @@ impl ClientError {
                 "name PEM files in HEADWATER_CA (or `client.ca`), `client.certificate` and `client.key`"
             }
             Self::Output { .. } => "check the folder, its rights and the free space",
+            Self::SettingsElsewhere { .. } => {
+                "leave it out, or set it where the server is started (`headwater up --set ...`); `client.*` are the settings of \
+                 this side"
+            }
             Self::UnknownCode { near, .. } => {
                 return Some(match near {
                     Some(near) => format!("did you mean `{near}`? `headwater explain` lists all codes"),

@@ -11,7 +11,7 @@ use http::header::{HOST, USER_AGENT};
 use http::{HeaderValue, Request, Response};
 use hw_api::{FOLDER_HEADER, ServerDocument};
 
-use crate::failure::Failure;
+use crate::failure::{ClientError, Failure};
 use crate::program::{LocalOptions, Program, RouterBody};
 
 mod http_server;
@@ -50,10 +50,12 @@ impl Transport {
     /// Finds the router.
     pub(crate) async fn open(destination: &Destination) -> Result<Self, Failure> {
         if let Some(server) = &destination.server {
+            check_settings(&destination.local, "the server named by `--server`")?;
             return Ok(Self::Http(HttpTransport::new(server, &trust(destination, server)?)?));
         }
         #[cfg(unix)]
         if let Some(transport) = UnixTransport::find(&sockets(&destination.local.data_dir)).await {
+            check_settings(&destination.local, "the `headwater up` of the data folder")?;
             return Ok(Self::Unix(transport));
         }
         let router = destination.program.open(destination.local.clone()).await?;
@@ -94,6 +96,20 @@ impl Transport {
             #[cfg(unix)]
             Self::Unix(_) => {}
         }
+    }
+}
+
+/// Settings that were given for this command alone are those of a router in this process; a server has its own. What it says
+/// in the environment or in files is meant for all commands and is no fault.
+fn check_settings(local: &LocalOptions, server: &str) -> Result<(), ClientError> {
+    let keys = local.settings.iter().map(|(key, _)| key);
+    let keys: Vec<String> = keys.filter(|key| !key.starts_with("client.")).cloned().collect();
+    match keys.is_empty() {
+        true => Ok(()),
+        false => Err(ClientError::SettingsElsewhere {
+            keys,
+            server: server.to_owned(),
+        }),
     }
 }
 

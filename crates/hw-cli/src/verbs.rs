@@ -51,8 +51,8 @@ async fn simple(command: Command, context: &mut Context) -> Ended {
     match command {
         Command::Task(verb) => task::run(context, verb).await,
         Command::Worker(args) => match args.verb {
-            Some(WorkerVerb::List { host, label, page }) => {
-                admin::list_workers(context, host.as_deref(), label.as_deref(), &page).await
+            Some(WorkerVerb::List { host, label, all, page }) => {
+                admin::list_workers(context, (host.as_deref(), label.as_deref(), all), &page).await
             }
             None => process::worker(context, args).await,
         },

@@ -40,7 +40,8 @@ impl Controller {
         self.settle_orphans(step).await
     }
 
-    fn is_over(&self, record: &SessionRecord) -> bool {
+    /// Whether the process is dead, as far as can be told from here: its lease is over, or it is not on this host any more.
+    pub fn is_over(&self, record: &SessionRecord) -> bool {
         record.session.id != *self.session() && (record.expired || self.options.liveness.is_dead(&record.session))
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn event_document(event: Event) -> EventDocument {
 }
 
 /// A worker, with what its process says of itself.
-pub(crate) fn worker_document(worker: WorkerRecord, process: Option<&SessionRecord>) -> WorkerDocument {
+pub(crate) fn worker_document(worker: WorkerRecord, process: Option<&SessionRecord>, ended: bool) -> WorkerDocument {
     let session = process.map(|record| &record.session);
     WorkerDocument {
         id: worker.id.to_string(),
@@ -38,6 +38,7 @@ pub(crate) fn worker_document(worker: WorkerRecord, process: Option<&SessionReco
         running: worker.running,
         labels: worker.labels,
         draining: worker.draining,
+        ended,
     }
 }
 

@@ -72,6 +72,9 @@ pub(crate) enum WorkerVerb {
         /// Only those with this label
         #[arg(long = "label", id = "with_label", value_name = "LABEL")]
         label: Option<String>,
+        /// Also those whose process has ended
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         page: Page,
     },

@@ -218,11 +218,15 @@ impl Listed for WorkerDocument {
     const HEADS: &'static [&'static str] = &[
         "worker", "host", ">pid", "version", ">running", ">slots", "labels", "state",
     ];
-    const FIELDS: &'static [&'static str] = &["id", "host", "pid", "version", "running", "slots", "labels", "draining"];
+    const FIELDS: &'static [&'static str] = &[
+        "id", "host", "pid", "version", "running", "slots", "labels", "draining", "ended",
+    ];
     const EMPTY: &'static str = "no workers: `headwater up` brings its own, `headwater worker` is one more";
 
     fn cells(&self) -> Vec<Cell> {
-        let state = if self.draining {
+        let state = if self.ended {
+            Cell::toned("ended", Tone::Odd)
+        } else if self.draining {
             Cell::toned("draining", Tone::Odd)
         } else {
             Cell::new("taking tasks")

@@ -42,7 +42,13 @@ impl ServerAddress {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("it ends with the path"));
         }
-        let path = url.path().trim_end_matches('/').to_owned();
+        // Routes are named from the prefix on; an address copied from one of them may end in it.
+        let path = url.path().trim_end_matches('/');
+        let path = path
+            .strip_suffix("/api/v1")
+            .unwrap_or(path)
+            .trim_end_matches('/')
+            .to_owned();
         url.set_path(&path);
         Ok(Self { url, token })
     }

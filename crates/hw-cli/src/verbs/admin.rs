@@ -16,8 +16,16 @@ use crate::verbs::complete;
 use crate::verbs::config::to_document;
 use crate::verbs::lists::{document, itemised, list};
 
-pub(crate) async fn list_workers(context: &mut Context, host: Option<&str>, label: Option<&str>, page: &Page) -> Ended {
-    let call = || Call::get(&["workers"]).query_if("host", host).query_if("label", label);
+/// Those on a host, with a label, and whether also those that have ended.
+pub(crate) async fn list_workers(
+    context: &mut Context,
+    (host, label, all): (Option<&str>, Option<&str>, bool),
+    page: &Page,
+) -> Ended {
+    let call = || {
+        let call = Call::get(&["workers"]).query_if("host", host).query_if("label", label);
+        call.query_if("all", all.then_some("true"))
+    };
     list::<WorkerDocument>(context, call, page.range()).await?;
     Ok(ExitCode::Done)
 }

@@ -105,8 +105,8 @@ async fn every_parameter_that_is_wrong_is_told() {
     );
     expect![[r#"
         422 HW-A003 the parameters of the request have 1 fault(s)
-        help: known are host, label, draining, limit, page
-        - unknown parameter `x` (known are host, label, draining, limit, page)"#]]
+        help: known are host, label, draining, all, limit, page
+        - unknown parameter `x` (known are host, label, draining, all, limit, page)"#]]
     .assert_eq(&setting.get("/api/v1/workers?limit=5&x").await.fault());
     expect![[r#"
         422 HW-A003 the parameters of the request have 1 fault(s)
