@@ -155,3 +155,23 @@ fn resident_bytes(pid: u32) -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_ascii_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
+
+#[test]
+fn rows_become_a_parquet_file_that_can_be_asked() {
+    let sandbox = example();
+    sandbox.ok(["sql", QUERY, "-o", "first.parquet"]);
+    let output = sandbox.command(["sql", QUERY, "--format", "parquet"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    sandbox.write("piped.parquet", output.stdout);
+    for file in ["first.parquet", "piped.parquet"] {
+        let rows = sandbox.ok(["sql", &format!("SELECT * FROM '{file}'")]);
+        assert_eq!(
+            rows, "user,event,price\n1,view,\n1,cart,10.0\n1,buy,20.5\n2,buy,5.0\n",
+            "{file}"
+        );
+    }
+    let two = ["sql", "SELECT 1 AS a; SELECT 2 AS b", "-o", "two.parquet"];
+    let stderr = sandbox.fails(2, two);
+    assert!(stderr.contains("one statement"), "{stderr}");
+    assert!(!sandbox.path().join("two.parquet").exists());
+}

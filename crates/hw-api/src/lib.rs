@@ -51,4 +51,7 @@ pub const SVG: &str = "image/svg+xml";
 pub const HTML: &str = "text/html";
 
 /// Header with the client's working folder; honoured only over the Unix socket and in process.
+/// Media type of a Parquet file.
+pub const PARQUET: &str = "application/vnd.apache.parquet";
+
 pub const FOLDER_HEADER: &str = "headwater-folder";

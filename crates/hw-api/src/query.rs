@@ -35,6 +35,8 @@ pub enum RowFormat {
     Csv,
     /// Arrow IPC stream.
     Arrow,
+    /// One Parquet file.
+    Parquet,
 }
 
 impl RowFormat {
@@ -45,6 +47,7 @@ impl RowFormat {
             Self::JsonLines => crate::JSON_LINES,
             Self::Csv => "text/csv; charset=utf-8",
             Self::Arrow => crate::ARROW_STREAM,
+            Self::Parquet => crate::PARQUET,
         }
     }
 }

@@ -19,7 +19,7 @@ mod task;
 mod tests;
 
 pub(crate) use admin::{
-    CompletionArgs, ConfigVerb, DemoArgs, ErrorPageArgs, Role, TokenVerb, UpArgs, WorkerArgs, WorkerVerb,
+    CompletionArgs, ConfigVerb, DemoArgs, DocsVerb, ErrorPageArgs, Role, TokenVerb, UpArgs, WorkerArgs, WorkerVerb,
 };
 pub(crate) use event::{EventArgs, EventVerb};
 pub(crate) use funnel::{FunnelVerb, QueryArgs, RunArgs, Step, ValidateArgs};
@@ -120,6 +120,8 @@ pub(crate) enum Format {
     Markdown,
     /// Rows of `sql` as an Arrow IPC stream
     Arrow,
+    /// Rows of `sql` as a Parquet file
+    Parquet,
     /// A funnel's result as a drawing: `funnel run` and `job show`
     Svg,
     /// A funnel's result as a page with drawing and figures
@@ -139,6 +141,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Markdown => "markdown",
             Self::Arrow => "arrow",
+            Self::Parquet => "parquet",
             Self::Svg => "svg",
             Self::Html => "html",
             Self::ChromeTrace => "chrome-trace",
@@ -192,6 +195,9 @@ pub(crate) enum Command {
     /// Check store, disk and settings; each failure with its remedy
     Doctor,
     Completions(CompletionArgs),
+    /// Documentation that is part of the program
+    #[command(subcommand)]
+    Docs(DocsVerb),
     Explain(ErrorPageArgs),
     /// Names that the last word may be, for completion scripts
     #[command(hide = true)]

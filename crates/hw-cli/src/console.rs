@@ -104,9 +104,12 @@ impl Console {
     /// The form of a document or list: those that only rows, pictures or timelines have are refused.
     pub(crate) fn plain_format(&self, answer: Answer) -> Result<Format, Ending> {
         match self.format_for(answer) {
-            format @ (Format::Markdown | Format::Arrow | Format::Svg | Format::Html | Format::ChromeTrace) => {
-                Err(unfit(format))
-            }
+            format @ (Format::Markdown
+            | Format::Arrow
+            | Format::Parquet
+            | Format::Svg
+            | Format::Html
+            | Format::ChromeTrace) => Err(unfit(format)),
             format => Ok(format),
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod funnel;
 pub(crate) mod grid;
 pub(crate) mod json;
 pub(crate) mod listing;
+pub(crate) mod man;
 pub(crate) mod rows;
 pub(crate) mod sample;
 #[cfg(test)]

@@ -77,6 +77,8 @@ pub(crate) struct Shell<'a> {
     /// What lines come from, for messages.
     source: String,
     output: Option<OutputFile>,
+    /// The output holds a Parquet file already, which takes the rows of one statement.
+    holds_parquet: bool,
     /// What was SET so far.
     options: BTreeMap<String, String>,
     /// Exit code of the last failure that did not end the session.
@@ -94,6 +96,7 @@ impl<'a> Shell<'a> {
             statements: Statements::default(),
             source: "standard input".to_owned(),
             output: None,
+            holds_parquet: false,
             options: BTreeMap::new(),
             failed: None,
             read_depth: 0,
@@ -259,6 +262,7 @@ impl<'a> Shell<'a> {
             | Format::JsonLines
             | Format::Csv
             | Format::Arrow
+            | Format::Parquet
             | Format::Svg
             | Format::Html
             | Format::ChromeTrace => {
@@ -388,6 +392,7 @@ fn row_format(format: Format) -> RowFormat {
         Format::Json | Format::Svg | Format::Html | Format::ChromeTrace => RowFormat::Json,
         Format::JsonLines => RowFormat::JsonLines,
         Format::Csv => RowFormat::Csv,
+        Format::Parquet => RowFormat::Parquet,
     }
 }
 

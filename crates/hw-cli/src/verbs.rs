@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use hw_api::ExitCode;
 
-use crate::args::{Command, CommandLine, EXIT_CODES, WorkerVerb};
+use crate::args::{Command, CommandLine, DocsVerb, EXIT_CODES, WorkerVerb};
 use crate::context::{Context, Ended};
 
 mod admin;
@@ -61,6 +61,7 @@ async fn simple(command: Command, context: &mut Context) -> Ended {
         Command::Config(verb) => config::run(context, verb).await,
         Command::Doctor => admin::doctor(context).await,
         Command::Completions(args) => admin::completions(context, &args),
+        Command::Docs(DocsVerb::Man) => admin::manual(context),
         Command::Explain(args) => explain::run(context, &args),
         Command::CompleteWords { words } => complete::run(context, &words).await,
         Command::ExitCodes => {

@@ -5,6 +5,7 @@ mod csv;
 mod encode;
 mod ipc;
 mod json;
+mod parquet;
 #[cfg(test)]
 mod tests;
 

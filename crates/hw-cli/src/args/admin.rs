@@ -202,6 +202,16 @@ pub(crate) struct CompletionArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// The verbs of the documentation.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DocsVerb {
+    /// Print the manual page of all commands, for `man`
+    #[command(
+        after_long_help = "Examples:\n  headwater docs man > ~/.local/share/man/man1/headwater.1\n  headwater docs man | man -l -"
+    )]
+    Man,
+}
+
 /// Tell all about an error code; works offline
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  headwater explain HW-C051\n  headwater explain")]

@@ -81,6 +81,7 @@ fn the_main_help() {
           config       Settings; backup and restore of the store
           doctor       Check store, disk and settings; each failure with its remedy
           completions  Print a completion script for a shell
+          docs         Documentation that is part of the program
           explain      Tell all about an error code; works offline
           help         Print this message or the help of the given subcommand(s)
 
@@ -98,7 +99,7 @@ fn the_main_help() {
               --set <KEY=VALUE>    A setting that wins over environment and files; may be repeated
               --format <FORMAT>    Form of the answer [default: table on a terminal; piped: csv for rows,
                                    json for a document, jsonl for a list] [possible values: table, json,
-                                   jsonl, csv, markdown, arrow, svg, html]
+                                   jsonl, csv, markdown, arrow, parquet, svg, html]
           -q, --quiet              Print ids or names only, one a line, and no remarks
               --color <WHEN>       When to colour [env: NO_COLOR, CLICOLOR_FORCE] [default: auto] [possible
                                    values: auto, always, never]
@@ -161,6 +162,7 @@ fn the_help_of_a_verb_is_its_manual() {
                       - csv:      RFC 4180 with a header line
                       - markdown: Rows of `sql` as a Markdown table
                       - arrow:    Rows of `sql` as an Arrow IPC stream
+                      - parquet:  Rows of `sql` as a Parquet file
                       - svg:      A funnel's result as a drawing: `funnel run` and `job show`
                       - html:     A funnel's result as a page with drawing and figures
 
@@ -239,6 +241,7 @@ fn the_help_of_a_verb_is_its_manual() {
                       - csv:      RFC 4180 with a header line
                       - markdown: Rows of `sql` as a Markdown table
                       - arrow:    Rows of `sql` as an Arrow IPC stream
+                      - parquet:  Rows of `sql` as a Parquet file
                       - svg:      A funnel's result as a drawing: `funnel run` and `job show`
                       - html:     A funnel's result as a page with drawing and figures
 

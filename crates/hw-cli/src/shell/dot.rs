@@ -186,6 +186,7 @@ impl Shell<'_> {
 
     fn switch_output(&mut self, file: Option<PathBuf>) -> Result<(), Ending> {
         self.close_output()?;
+        self.holds_parquet = false;
         self.output = match file {
             Some(file) => Some(OutputFile::create(&self.context.absolute_path(&file))?),
             None => None,

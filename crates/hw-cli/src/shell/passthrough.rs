@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Shell;
 use crate::args::Format;
 use crate::client::next_chunk;
-use crate::failure::{Ending, Failure};
+use crate::failure::{ClientError, Ending, Failure};
 use crate::program::RouterBody;
 
 /// Bytes of a line that may tell of an error; longer ones are rows.
@@ -19,11 +19,17 @@ pub(super) async fn copy(shell: &mut Shell<'_>, mut body: RouterBody) -> Result<
     let mut last_line = LastLine::default();
     let mut last_byte = b'\n';
     let mut line_ends = LineEnds::default();
+    // A statement without columns has no chunk.
+    let mut is_first = true;
     while let Some(chunk) = next_chunk(&mut body).await? {
         let chunk = match shell.settings.format {
             Format::Csv => line_ends.plain(chunk),
             _ => chunk,
         };
+        if is_first && shell.settings.format == Format::Parquet && std::mem::replace(&mut shell.holds_parquet, true) {
+            return Err(second_parquet());
+        }
+        is_first = false;
         shell.write(&chunk)?;
         last_byte = chunk.last().copied().unwrap_or(last_byte);
         if shell.settings.format == Format::JsonLines {
@@ -31,13 +37,21 @@ pub(super) async fn copy(shell: &mut Shell<'_>, mut body: RouterBody) -> Result<
         }
     }
     // A prompt, or the next statement's answer, begins on a line of its own.
-    if last_byte != b'\n' && shell.settings.format != Format::Arrow {
+    if last_byte != b'\n' && !matches!(shell.settings.format, Format::Arrow | Format::Parquet) {
         shell.write(b"\n")?;
     }
     match last_line.into_problem() {
         Some(problem) => Err(broken_off(problem)),
         None => Ok(()),
     }
+}
+
+fn second_parquet() -> Ending {
+    ClientError::Usage {
+        reason: "a Parquet file holds the rows of one statement".to_owned(),
+        help: Some("run the statements one by one, each with a file of its own".to_owned()),
+    }
+    .into()
 }
 
 /// Turns the line ends of CSV on the wire (CR LF, as RFC 4180 has them) into those of a terminal; what stands within quotes

@@ -5,12 +5,13 @@ use hw_api::{
     Check, CheckState, DoctorDocument, ExitCode, NewTokenDocument, TokenDocument, TokenRequest, WorkerDocument,
 };
 
-use crate::args::{CommandLine, CompletionArgs, Page, Role, TokenVerb};
+use crate::args::{CommandLine, CompletionArgs, EXIT_CODES, Page, Role, TokenVerb};
 use crate::client::{Call, Document};
 use crate::context::{Context, Ended};
 use crate::failure::{Ending, Failure};
 use crate::render::grid::{Cell, Grid, Tone};
 use crate::render::listing::Listed as _;
+use crate::render::man;
 use crate::render::text::printable;
 use crate::verbs::complete;
 use crate::verbs::config::to_document;
@@ -165,6 +166,12 @@ fn checks(doctor: &DoctorDocument, unicode: bool) -> Grid {
         }
     }
     grid
+}
+
+pub(crate) fn manual(context: &mut Context) -> Ended {
+    let page = man::page(&mut CommandLine::command(), env!("CARGO_PKG_VERSION"), EXIT_CODES);
+    context.console.data(page)?;
+    Ok(ExitCode::Done)
 }
 
 pub(crate) fn completions(context: &mut Context, args: &CompletionArgs) -> Ended {

@@ -122,9 +122,12 @@ impl<T: Listed> ListPrinter<T> {
                 self.grid.row(parse::<T>(text)?.cells());
                 Ok(())
             }
-            format @ (Format::Markdown | Format::Arrow | Format::Svg | Format::Html | Format::ChromeTrace) => {
-                Err(unfit(format))
-            }
+            format @ (Format::Markdown
+            | Format::Arrow
+            | Format::Parquet
+            | Format::Svg
+            | Format::Html
+            | Format::ChromeTrace) => Err(unfit(format)),
         }
     }
 

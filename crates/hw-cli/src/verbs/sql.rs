@@ -50,10 +50,15 @@ fn settings(context: &Context, args: &SqlArgs, is_session: bool) -> Result<Setti
     if matches!(format, Format::ChromeTrace | Format::Svg | Format::Html) {
         return Err(crate::console::unfit(format));
     }
-    if format == Format::Arrow && args.output.is_none() && context.console.output_is_terminal {
+    let binary = match format {
+        Format::Arrow => Some(("an Arrow stream", "arrow")),
+        Format::Parquet => Some(("a Parquet file", "parquet")),
+        _ => None,
+    };
+    if let Some((what, ending)) = binary.filter(|_| args.output.is_none() && context.console.output_is_terminal) {
         return Err(ClientError::Usage {
-            reason: "an Arrow stream is nothing for a terminal".to_owned(),
-            help: Some("write it to a file: --output FILE.arrow".to_owned()),
+            reason: format!("{what} is nothing for a terminal"),
+            help: Some(format!("write it to a file: --output FILE.{ending}")),
         }
         .into());
     }
@@ -80,6 +85,7 @@ fn format_of_file(path: &Path) -> Option<Format> {
         "jsonl" | "ndjson" => Some(Format::JsonLines),
         "md" => Some(Format::Markdown),
         "arrow" | "arrows" | "ipc" => Some(Format::Arrow),
+        "parquet" => Some(Format::Parquet),
         "txt" => Some(Format::Table),
         _ => None,
     }

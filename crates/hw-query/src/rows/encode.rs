@@ -1,4 +1,4 @@
-//! Rows as bytes for the API: JSON, JSON lines, CSV, Arrow.
+//! Rows as bytes for the API: JSON, JSON lines, CSV, Arrow, Parquet.
 //!
 //! Batches are taken one at a time and cut into chunks of about 64 KiB, so that a slow reader holds up the query
 //! instead of filling the memory. What an encoding says of each type stands in `cells.rs`.
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::csv::CsvText;
 use super::ipc::ArrowBytes;
 use super::json::JsonText;
+use super::parquet::ParquetBytes;
 use super::{Rows, duplicates};
 use crate::error::QueryError;
 use crate::run::{AbortOnDrop, Canceller};
@@ -38,6 +39,8 @@ pub enum RowFormat {
     Csv(LineEnd),
     /// Arrow IPC stream. Views become plain texts and binaries, which more readers know.
     ArrowStream,
+    /// One Parquet file. Types that Parquet does not have are an error.
+    Parquet,
 }
 
 /// The end of a CSV line.
@@ -57,6 +60,7 @@ impl RowFormat {
             Self::JsonLines => "application/jsonl",
             Self::Csv(_) => "text/csv; charset=utf-8; header=present",
             Self::ArrowStream => "application/vnd.apache.arrow.stream",
+            Self::Parquet => "application/vnd.apache.parquet",
         }
     }
 }
@@ -90,7 +94,7 @@ pub(super) fn is_full(out: &[u8]) -> bool {
 /// An error ends the result with an `Err`, except in JSON lines, where it becomes the last line.
 ///
 /// # Errors
-/// [`QueryError::DuplicateColumns`] if two columns share a name and the format writes objects.
+/// [`QueryError::DuplicateColumns`] if two columns share a name and the format needs names that differ (JSON, Parquet).
 pub fn encode(
     schema: SchemaRef,
     batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
@@ -102,6 +106,10 @@ pub fn encode(
         RowFormat::JsonLines => Box::new(JsonText::lines(named_once(&schema)?, error)),
         RowFormat::Csv(end) => Box::new(CsvText::new(end)),
         RowFormat::ArrowStream => Box::new(ArrowBytes::default()),
+        RowFormat::Parquet => {
+            named_once(&schema)?;
+            Box::new(ParquetBytes::default())
+        }
     };
     let encoder = Encoder {
         schema,

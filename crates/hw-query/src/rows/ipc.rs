@@ -60,7 +60,7 @@ fn of_arrow(error: ArrowError) -> QueryError {
     QueryError::internal(format!("rows cannot be written as Arrow: {error}"))
 }
 
-fn plain_schema(schema: &Schema) -> Schema {
+pub(super) fn plain_schema(schema: &Schema) -> Schema {
     let fields: Vec<Field> = schema.fields().iter().map(|field| plain_field(field)).collect();
     Schema::new_with_metadata(fields, schema.metadata().clone())
 }
@@ -85,7 +85,7 @@ fn plain_type(data_type: &DataType) -> DataType {
     }
 }
 
-fn plain_batch(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(super) fn plain_batch(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = Arc::new(plain_schema(&batch.schema()));
     let columns = batch
         .columns()

@@ -453,7 +453,12 @@ fn an_error_after_the_first_row_is_the_last_line_of_json_lines() {
 
 #[test]
 fn an_error_breaks_the_other_formats() {
-    for format in [RowFormat::Json, RowFormat::Csv(LineEnd::Lf), RowFormat::ArrowStream] {
+    for format in [
+        RowFormat::Json,
+        RowFormat::Csv(LineEnd::Lf),
+        RowFormat::ArrowStream,
+        RowFormat::Parquet,
+    ] {
         assert_eq!(encoded(failing(), format).unwrap_err().code(), "HW-Q016");
     }
     let mut before_rows = failing();
@@ -541,4 +546,40 @@ fn arrow_comes_back_without_views() {
         | a text that is longer than twelve bytes | x | [one, ] |
         |                                         | y |         |
         +-----------------------------------------+---+---------+"#]]);
+}
+
+#[test]
+fn parquet_is_one_file_of_plain_types() {
+    let text = StringViewArray::from(vec![Some("a text that is longer than twelve bytes"), None]);
+    let numbers = Int32Array::from(vec![1, 2]);
+    let columns: Vec<(&str, ArrayRef, bool)> = vec![("t", Arc::new(text), true), ("n", Arc::new(numbers), false)];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let bytes = encoded(vec![Ok(batch.clone()), Ok(batch)], RowFormat::Parquet)
+        .unwrap()
+        .concat();
+    let reader = ::parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 1024);
+    let read: Vec<RecordBatch> = reader.unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(read[0].schema().field(0).data_type(), &DataType::Utf8);
+    let told = arrow::util::pretty::pretty_format_batches(&read).unwrap().to_string();
+    expect![[r#"
+        +-----------------------------------------+---+
+        | t                                       | n |
+        +-----------------------------------------+---+
+        | a text that is longer than twelve bytes | 1 |
+        |                                         | 2 |
+        | a text that is longer than twelve bytes | 1 |
+        |                                         | 2 |
+        +-----------------------------------------+---+"#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn what_parquet_does_not_have_is_told() {
+    let span = arrow_array::IntervalMonthDayNanoArray::from(vec![None]);
+    let error = encoded(vec![Ok(batch_of(Arc::new(span)))], RowFormat::Parquet).unwrap_err();
+    assert_eq!(error.code(), "HW-Q016");
+    assert!(
+        error.to_string().starts_with("the rows cannot be written as Parquet"),
+        "{error}"
+    );
 }

@@ -23,7 +23,8 @@ use crate::problem::{ApiError, Fault, of_query};
 use crate::request::{JsonBody, QueryPairs, preferred};
 use crate::state::{Shared, State as Server};
 
-const OFFERED: &str = "application/json, application/jsonl, text/csv and application/vnd.apache.arrow.stream";
+const OFFERED: &str = "application/json, application/jsonl, text/csv, application/vnd.apache.arrow.stream and \
+                       application/vnd.apache.parquet";
 
 pub(super) fn routes() -> Vec<Route> {
     let rows = vec![
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
         any(RowFormat::JsonLines.media_type()),
         any("text/csv"),
         any(RowFormat::Arrow.media_type()),
+        any(RowFormat::Parquet.media_type()),
     ];
     vec![
         Route::post("/api/v1/sql", "run_sql", post(run))
@@ -135,6 +137,7 @@ fn encoding(format: RowFormat) -> hw_query::RowFormat {
         RowFormat::JsonLines => hw_query::RowFormat::JsonLines,
         RowFormat::Csv => hw_query::RowFormat::Csv(LineEnd::CrLf),
         RowFormat::Arrow => hw_query::RowFormat::ArrowStream,
+        RowFormat::Parquet => hw_query::RowFormat::Parquet,
     }
 }
 
@@ -144,6 +147,7 @@ fn format_of(media_type: &str) -> Option<RowFormat> {
         "application/jsonl" | "application/x-ndjson" | "application/jsonlines" => Some(RowFormat::JsonLines),
         "text/csv" | "text/*" => Some(RowFormat::Csv),
         "application/vnd.apache.arrow.stream" => Some(RowFormat::Arrow),
+        "application/vnd.apache.parquet" => Some(RowFormat::Parquet),
         _ => None,
     }
 }

@@ -46,7 +46,7 @@ async fn rows_come_in_the_form_that_the_client_accepts() {
     assert_eq!(arrow.headers()["content-type"], "application/vnd.apache.arrow.stream");
     expect![[r#"
         406 HW-A008 none of the accepted media types can be given: `image/png`
-        help: there is application/json, application/jsonl, text/csv and application/vnd.apache.arrow.stream"#]]
+        help: there is application/json, application/jsonl, text/csv, application/vnd.apache.arrow.stream and application/vnd.apache.parquet"#]]
     .assert_eq(&rows(&setting, "image/png", TWO_ROWS).await.fault());
 }
 

@@ -180,9 +180,11 @@ fn findings_of_config_check_are_data() {
             "status": 422,
             "detail": "1 fault in the configuration",
             "code": "HW-C001",
+            "aliases": [],
             "errors": [
               {
                 "code": "HW-C001",
+                "aliases": [],
                 "message": "unknown key `colour`",
                 "help": "did you mean `color`?"
               }
@@ -441,7 +443,7 @@ fn bad_usage() {
     "#]]
     .assert_eq(&Scene::new().transcript(&["table", "list", "--formt", "csv"]));
     expect![[r#"
-        ! {"type":"urn:headwater:error:HW-C050","title":"the command line is not right","status":400,"detail":"unrecognized subcommand 'lst'","code":"HW-C050","help":"`headwater help` tells the usage"}
+        ! {"type":"urn:headwater:error:HW-C050","title":"the command line is not right","status":400,"detail":"unrecognized subcommand 'lst'","code":"HW-C050","aliases":[],"help":"`headwater help` tells the usage","errors":[]}
         exit 2
     "#]].assert_eq(&Scene::new().transcript(&["table", "lst", "--format", "json"]));
     expect![[r#"

@@ -204,8 +204,8 @@ fn an_error_after_rows_fails_the_command() {
     expect![[r#"
         > POST /sql (application/jsonl) {"sql":"SELECT 1","params":[]}
         {"a":1}
-        {"error":{"type":"urn:headwater:error:HW-Q010","title":"the query failed","status":500,"detail":"part 3 is truncated","code":"HW-Q010"}}
-        ! {"type":"urn:headwater:error:HW-Q010","title":"the query failed","status":500,"detail":"part 3 is truncated","code":"HW-Q010"}
+        {"error":{"type":"urn:headwater:error:HW-Q010","title":"the query failed","status":500,"detail":"part 3 is truncated","code":"HW-Q010","aliases":[],"errors":[]}}
+        ! {"type":"urn:headwater:error:HW-Q010","title":"the query failed","status":500,"detail":"part 3 is truncated","code":"HW-Q010","aliases":[],"errors":[]}
         exit 1
     "#]].assert_eq(&answer(Reply::pieces(pieces)).transcript(&["sql", "SELECT 1", "--format", "jsonl"]));
     let mut cut = arrow(&[batch(0..100)]);
@@ -365,14 +365,11 @@ fn rows_into_a_file() {
 }
 
 #[test]
-fn arrow_is_not_for_terminals() {
-    assert_eq!(
-        Scene::new()
-            .terminal()
-            .play(&["sql", "SELECT 1", "--format", "arrow"])
-            .code as i32,
-        2
-    );
+fn binary_forms_are_not_for_terminals() {
+    for format in ["arrow", "parquet"] {
+        let played = Scene::new().terminal().play(&["sql", "SELECT 1", "--format", format]);
+        assert_eq!((played.code as i32, played.requests.len()), (2, 0), "{format}");
+    }
     let bytes = String::from_utf8_lossy(&arrow(&[batch(0..2)])).into_owned();
     assert_eq!(
         answer(Reply::text(bytes.clone()))

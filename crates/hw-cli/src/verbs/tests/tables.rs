@@ -221,7 +221,7 @@ fn a_missing_table() {
     .assert_eq(&scene().transcript(&["table", "show", "flight"]));
     expect![[r#"
         > GET /tables/flight
-        ! {"type":"urn:headwater:error:HW-T001","title":"no such table","status":404,"detail":"there is no table `flight`","code":"HW-T001","help":"did you mean `flights`?"}
+        ! {"type":"urn:headwater:error:HW-T001","title":"no such table","status":404,"detail":"there is no table `flight`","code":"HW-T001","aliases":[],"help":"did you mean `flights`?","errors":[]}
         exit 4
     "#]].assert_eq(&scene().transcript(&["table", "show", "flight", "--format", "json"]));
 }
