@@ -4,6 +4,7 @@
 //! members they do not know. Every fault travels as a [`Problem`]. The documents of Funnel Rocket's routes (`Rocket...`) have
 //! its names instead.
 
+mod answer;
 mod job;
 mod problem;
 mod query;
@@ -14,6 +15,12 @@ mod table;
 mod tests;
 mod time;
 
+pub use answer::{
+    AggregationResult, AggregationValue, CacheStats, DatasetStats, DropResult, ExportResult, FunnelBreakdown,
+    FunnelComparison, FunnelResult, FunnelSelection, FunnelStats, FunnelStep, FunnelSteps, GroupsExported,
+    HistogramBar, InvokerStats, JobRecordDocument, JobResult, PruneStats, RegisterResult, RegisterStats,
+    RepartitionResult, RowsDocument, StepTimes, TimeStats, ValidationDocument, WorkerStats,
+};
 pub use job::{
     AttemptDocument, CancelRequest, EventDocument, ExportRequest, FunnelRequest, JobDocument, JobLine, JobList,
     JobRequest, ProgressDocument, RegisterRequest, RepartitionRequest, TableRead, TaskDocument, TaskExplanation,
@@ -44,6 +51,9 @@ pub const JSON_LINES: &str = "application/jsonl";
 /// Media type of an Arrow IPC stream.
 pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
+/// Media type of a Parquet file.
+pub const PARQUET: &str = "application/vnd.apache.parquet";
+
 /// Media type of a drawing.
 pub const SVG: &str = "image/svg+xml";
 
@@ -51,7 +61,4 @@ pub const SVG: &str = "image/svg+xml";
 pub const HTML: &str = "text/html";
 
 /// Header with the client's working folder; honoured only over the Unix socket and in process.
-/// Media type of a Parquet file.
-pub const PARQUET: &str = "application/vnd.apache.parquet";
-
 pub const FOLDER_HEADER: &str = "headwater-folder";

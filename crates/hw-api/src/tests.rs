@@ -11,7 +11,7 @@ fn problems_carry_every_finding() {
             .help("did you mean `column`?"),
     ];
     let problem = Problem::new(422, "HW-F001", "the query has faults", "1 fault").findings(findings);
-    expect![[r#"{"type":"urn:headwater:error:HW-F001","title":"the query has faults","status":422,"detail":"1 fault","code":"HW-F001","errors":[{"code":"HW-F001","message":"unknown key `colour`","pointer":"/query/colour","help":"did you mean `column`?"}]}"#]]
+    expect![[r#"{"type":"urn:headwater:error:HW-F001","title":"the query has faults","status":422,"detail":"1 fault","code":"HW-F001","aliases":[],"errors":[{"code":"HW-F001","aliases":[],"message":"unknown key `colour`","pointer":"/query/colour","help":"did you mean `column`?"}]}"#]]
         .assert_eq(&serde_json::to_string(&problem).unwrap_or_default());
 }
 

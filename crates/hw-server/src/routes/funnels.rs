@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::routing::post;
 use http::HeaderMap;
-use hw_api::{FunnelRequest, JobDocument, JobLine, ValidateRequest};
+use hw_api::{FunnelRequest, JobDocument, JobLine, ValidateRequest, ValidationDocument};
 use hw_controller::Submit;
 use hw_store::Role;
 
@@ -11,7 +11,7 @@ use super::jobs::may_reuse;
 use super::places::check_funnel;
 use super::submit::{JobOptions, WithJobOptions as _, submit};
 use super::tables::find_table;
-use super::{Answer, Route, any, document, json, json_lines};
+use super::{Answer, Route, document, json, json_lines};
 use crate::auth::Caller;
 use crate::request::{AnyJson, JsonBody, QueryPairs};
 use crate::state::Shared;
@@ -33,7 +33,11 @@ pub(super) fn routes() -> Vec<Route> {
             .about("Checks a funnel query without running it, and tells every fault.")
             .role(Role::Read)
             .body(json::<ValidateRequest>())
-            .answers(200, "What was found, faults or none.", vec![any("application/json")]),
+            .answers(
+                200,
+                "What was found, faults or none.",
+                vec![json::<ValidationDocument>()],
+            ),
     ]
 }
 

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use hw_api::{CancelRequest, EventDocument, JobDocument, JobLine, JobList, JobRequest};
+use hw_api::{CancelRequest, EventDocument, JobDocument, JobLine, JobList, JobRecordDocument, JobRequest, JobResult};
 use hw_catalog::{Finding, closest};
 use hw_job::{EventSeq, JobState};
 use hw_store::{EventFilter, JobFilter, JobRecord, Page, PageRequest, Role, StoreError};
@@ -81,13 +81,17 @@ pub(super) fn routes() -> Vec<Route> {
             .answers(
                 200,
                 "The result document; or, where the header `Accept` asks for it, a drawing or a page with the same figures.",
-                vec![any("application/json"), any(hw_api::SVG), any(hw_api::HTML)],
+                vec![json::<JobResult>(), any(hw_api::SVG), any(hw_api::HTML)],
             ),
         Route::get("/api/v1/jobs/{job}/export", "export_job", get(export))
             .about("Everything about a job in one document.")
             .role(Role::Read)
             .query("format", "string", "`json` or `chrome-trace`.")
-            .answers(200, "The document.", vec![any("application/json")]),
+            .answers(
+                200,
+                "The document; with `chrome-trace` the timeline in the form of Chrome's tracing, which browsers show.",
+                vec![json::<JobRecordDocument>()],
+            ),
         Route::get("/api/v1/jobs/{job}/logs", "list_job_events", get(logs))
             .about("The events of a job, oldest first.")
             .role(Role::Read)

@@ -12,7 +12,7 @@ use axum::routing::post;
 use futures::StreamExt as _;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use hw_api::{ExplainDocument, ExplainRequest, Problem, RowFormat, SqlRequest};
+use hw_api::{ExplainDocument, ExplainRequest, Problem, RowFormat, RowsDocument, SqlRequest};
 use hw_catalog::{Finding, TableName, TableVersion};
 use hw_query::{LineEnd, Session, SessionInput};
 use hw_store::Role;
@@ -28,7 +28,7 @@ const OFFERED: &str = "application/json, application/jsonl, text/csv, applicatio
 
 pub(super) fn routes() -> Vec<Route> {
     let rows = vec![
-        any(RowFormat::Json.media_type()),
+        json::<RowsDocument>(),
         any(RowFormat::JsonLines.media_type()),
         any("text/csv"),
         any(RowFormat::Arrow.media_type()),
