@@ -125,6 +125,79 @@ fn the_worked_examples_hold_however_the_rows_are_cut() {
     }
 }
 
+/// What is told of the worked example over four parts of row groups of a few rows, but for sizes and times.
+#[test]
+fn a_funnel_is_explained_alike_by_command_and_over_http() {
+    for split in [false, true] {
+        let sandbox = registered(split);
+        let up = sandbox.up();
+        let query = json!({"timeframe": {"from": 1}, "funnel": {"sequence": steps(&["view", "buy", "cart", "buy"])}});
+        let text = query.to_string();
+        let explain = ["funnel", "explain", "events", "--string", &text];
+        let plain = sandbox.json(explain.iter().copied().chain(["--format", "json"]));
+        assert_eq!(plain["way"], "pages");
+        assert_eq!(plain["strategy"]["name"], "streaming");
+        assert_eq!(plain["groups"], if split { "split" } else { "contained" });
+        assert!(plain.get("analysis").is_none());
+        let uses: Vec<&Value> = plain["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| &column["uses"])
+            .collect();
+        assert_eq!(uses, [&json!(["group"]), &json!(["time"]), &json!(["filter"])]);
+        let places: Vec<usize> = plain["predicates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|predicate| predicate["places"].as_array().unwrap().len())
+            .collect();
+        assert_eq!(places, [1, 2, 1]);
+        let body = json!({"table": "events", "query": query, "analyze": true});
+        let analyzed: Value = up.post("/api/v1/funnels/explain", &body).is(200).json();
+        assert_eq!(analyzed["columns"][0]["stored"], plain["columns"][0]["stored"]);
+        let stages: Vec<(&str, u64, Option<u64>)> = analyzed["analysis"]["stages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|stage| {
+                (
+                    stage["stage"].as_str().unwrap(),
+                    stage["rows"].as_u64().unwrap(),
+                    stage["groups"].as_u64(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            stages,
+            [
+                ("stored", 12, None),
+                ("read", 12, None),
+                ("decoded", 12, None),
+                ("timeframe", 12, Some(5)),
+                ("selected", 12, None),
+                ("matched", 12, Some(5)),
+                ("passed", 4, Some(1)),
+            ]
+        );
+        let table = sandbox.ok(explain.iter().copied().chain(["--analyze", "--format", "table"]));
+        for line in ["event == \"view\"", "step 2, step 4", "time in", "decode"] {
+            assert!(table.contains(line), "{line}: {table}");
+        }
+        let files = sandbox.json([
+            "funnel", "explain", "data", "--group", "user", "--time", "ts", "--string", &text, "--format", "json",
+        ]);
+        assert_eq!(files["columns"], plain["columns"]);
+        let missing = up.post("/api/v1/funnels/explain", &json!({"table": "evnts", "query": {}}));
+        assert_eq!(missing.is(404).json()["code"], "HW-A015");
+        let faulty = json!({"table": "events", "query": {"funnel": {"sequence": [{"filter": ["evnt", "==", "x"]}]}}});
+        assert_eq!(
+            up.post("/api/v1/funnels/explain", &faulty).is(422).json()["code"],
+            "HW-F003"
+        );
+    }
+}
+
 #[test]
 fn a_result_is_drawn_alike_at_once_and_later() {
     let sandbox = registered(false);

@@ -5,6 +5,7 @@
 //! its names instead.
 
 mod answer;
+mod explain;
 mod job;
 mod problem;
 mod query;
@@ -20,6 +21,11 @@ pub use answer::{
     FunnelComparison, FunnelResult, FunnelSelection, FunnelStats, FunnelStep, FunnelSteps, GroupsExported,
     HistogramBar, InvokerStats, JobRecordDocument, JobResult, PruneStats, RegisterResult, RegisterStats,
     RepartitionResult, RowsDocument, StepTimes, TimeStats, ValidationDocument, WorkerStats,
+};
+pub use explain::{
+    AnalysisDocument, ExplainedColumn, ExplainedMemory, ExplainedPredicate, ExplainedStage, ExplainedTime,
+    FunnelExplainDocument, FunnelExplainRequest, PrunedDocument, ReadColumnDocument, StoredColumnDocument,
+    StrategyDocument,
 };
 pub use job::{
     AttemptDocument, CancelRequest, EventDocument, ExportRequest, FunnelRequest, JobDocument, JobLine, JobList,

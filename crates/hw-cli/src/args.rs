@@ -22,7 +22,7 @@ pub(crate) use admin::{
     CompletionArgs, ConfigVerb, DemoArgs, DocsVerb, ErrorPageArgs, Role, TokenVerb, UpArgs, WorkerArgs, WorkerVerb,
 };
 pub(crate) use event::{EventArgs, EventVerb};
-pub(crate) use funnel::{FunnelVerb, QueryArgs, RunArgs, Step, ValidateArgs};
+pub(crate) use funnel::{ExplainArgs, FunnelVerb, QueryArgs, RunArgs, Step, ValidateArgs};
 pub(crate) use job::{JobListArgs, JobVerb};
 pub(crate) use place::{is_url, names_a_file};
 pub(crate) use rocket::or_rocket;

@@ -2,6 +2,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod diagnostic;
+pub(crate) mod explained;
 pub(crate) mod figures;
 pub(crate) mod funnel;
 pub(crate) mod grid;

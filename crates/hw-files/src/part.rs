@@ -169,6 +169,13 @@ impl PartReader {
         }
     }
 
+    /// Whether the footer tells that all pages of a column of a row group are dictionary-coded. Reads nothing.
+    pub fn is_dictionary_coded(&self, row_group: usize, column: usize) -> bool {
+        self.inner
+            .leaf(row_group, column)
+            .is_ok_and(|(_, chunk)| only_keys(chunk))
+    }
+
     fn checked(&self, row_group: usize, column: usize) -> Result<(), FileError> {
         let missing = match (row_group < self.row_groups(), column < self.inner.leaves.len()) {
             (true, true) => return Ok(()),

@@ -34,6 +34,7 @@ mod durations;
 mod filter;
 mod finding;
 mod matcher;
+mod outline;
 mod partial;
 mod query;
 mod relation;
@@ -46,7 +47,8 @@ mod time;
 mod validate;
 
 pub use finding::{Finding, FindingKind};
-pub use matcher::{GroupExport, JudgedPart, MatchError, Matcher, PartMatcher, Progress, Rows};
+pub use matcher::{GroupExport, GroupRange, JudgedPart, MatchError, Matcher, PartMatcher, Progress, Rows, Stage};
+pub use outline::{ColumnOutline, PredicateOutline, Strategy};
 pub use partial::{Partial, PartialError};
 pub use query::{Dataset, Query, RebuildError};
 pub use result::result;

@@ -21,7 +21,7 @@ use crate::partial::Partial;
 use crate::query::Query;
 use crate::scalar::Number;
 use fast::{Arrival, FastMatcher};
-pub use part::{JudgedPart, PartMatcher, Progress, Rows};
+pub use part::{GroupRange, JudgedPart, PartMatcher, Progress, Rows, Stage};
 use plain::PlainMatcher;
 
 /// What stands in the way of matching.
@@ -173,12 +173,11 @@ impl Matcher {
         })
     }
 
-    /// The slow twin: the same answers by the plain matcher.
+    /// The slow twin: the same answers by the plain matcher, for tests of whoever brings rows to a matcher.
     ///
     /// # Errors
     /// Those of [`Matcher::new`].
-    #[cfg(test)]
-    pub(crate) fn plain(query: &Query, schema: &Schema) -> Result<Self, MatchError> {
+    pub fn plain(query: &Query, schema: &Schema) -> Result<Self, MatchError> {
         check_schema(query, schema)?;
         Ok(Self {
             query: query.clone(),

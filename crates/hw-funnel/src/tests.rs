@@ -7,4 +7,5 @@ mod examples;
 mod fuzz;
 mod generate;
 mod oracle;
+mod outline;
 pub(crate) mod table;

@@ -35,13 +35,18 @@ pub(crate) async fn explain(
             batch.map_err(failed)?;
         }
     }
-    let node = Node::of(&plan, analyze);
+    Ok(shown(&plan, analyze))
+}
+
+/// Shows a plan, with what its operators did if it was run.
+pub(crate) fn shown(plan: &Arc<dyn ExecutionPlan>, analyzed: bool) -> Explained {
+    let node = Node::of(plan, analyzed);
     let mut text = String::new();
     node.write(&mut text, "", "");
-    Ok(Explained {
+    Explained {
         text,
         plan: node.to_json(),
-    })
+    }
 }
 
 /// One operator.

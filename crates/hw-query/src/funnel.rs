@@ -31,6 +31,7 @@ mod call;
 mod codec;
 mod direct;
 mod exec;
+mod explain;
 mod node;
 mod output;
 mod planner;

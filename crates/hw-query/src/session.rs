@@ -67,11 +67,13 @@ impl Session {
             .await
     }
 
-    /// The plan of the funnel operator; over contained groups that of the first part.
+    /// How a funnel is carried out, as a document: the columns read, what footers rule out, predicates, way and strategy,
+    /// and the plan that is taken where the parts cannot be read straight. With `analyze` it is run, its answer is thrown
+    /// away, and rows, bytes and time of each stage are told.
     ///
     /// # Errors
     /// As [`FunnelRun::finish`].
-    pub async fn explain_funnel(&self, input: impl Into<FunnelInput>, analyze: bool) -> Result<Explained, QueryError> {
+    pub async fn explain_funnel(&self, input: impl Into<FunnelInput>, analyze: bool) -> Result<Value, QueryError> {
         let work = self.funnel_work(input.into());
         self.apart(work.cancelled(), async move { work.explain(analyze).await })
             .await

@@ -239,6 +239,7 @@ fn server_parts(common: &Common, controller: Arc<Controller>, stop: &Cancellatio
         controller,
         engine: common.engine.clone(),
         tables: Arc::new(hw_worker::StoreTables(store.clone())),
+        stores: Arc::clone(&common.stores),
         store,
         clock: Arc::new(SystemClock),
         random: parts::random_bytes,

@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     /// The catalog as the engine sees it.
     pub(crate) tables: Arc<dyn Tables>,
+    /// Where files are.
+    pub(crate) stores: Arc<hw_files::FileStores>,
     /// Times.
     pub(crate) clock: Arc<dyn Clock>,
     /// Random bytes, for tokens and request ids.

@@ -10,9 +10,11 @@
 
 mod export;
 mod params;
+mod question;
 mod run;
 mod stats;
 
+pub use question::{FunnelAsker, FunnelQuestion, QuestionFault};
 pub use run::FunnelRunner;
 
 use hw_catalog::{Finding, Groups, Part, Table, TableName};
@@ -374,11 +376,7 @@ fn two_columns(group: Option<&str>, time: Option<&str>) -> Result<(), PrepareErr
 
 fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
     let (Some(group), Some(time)) = (params.group.clone(), params.time.clone()) else {
-        let message = format!("files such as `{path}` need a group and a time column");
-        let finding = Finding::new("HW-F005", message)
-            .at("/table")
-            .help("name them with `--group` and `--time`, in JSON with `group` and `time`");
-        return Err(PrepareError::Faults(vec![finding]));
+        return Err(PrepareError::Faults(vec![files_without_columns(path)]));
     };
     two_columns(Some(&group), Some(&time))?;
     let source = FileSource {
@@ -411,6 +409,12 @@ fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> R
         fingerprint: None,
         warnings: Vec::new(),
     })
+}
+
+fn files_without_columns(path: &str) -> Finding {
+    let message = format!("files such as `{path}` need a group and a time column");
+    let finding = Finding::new("HW-F005", message).at("/table");
+    finding.help("name them with `--group` and `--time`, in JSON with `group` and `time`")
 }
 
 fn tasks_of<'a>(job: &JobView<'a>, kind: &str) -> Vec<&'a TaskView> {

@@ -21,7 +21,9 @@ mod worker;
 pub use documents::FileDocuments;
 pub use drop::DropKind;
 pub use export::{ExportKind, ExportRunner};
-pub use funnel::{FunnelKind, FunnelRunner, asked_query, asked_table, validate_funnel};
+pub use funnel::{
+    FunnelAsker, FunnelKind, FunnelQuestion, FunnelRunner, QuestionFault, asked_query, asked_table, validate_funnel,
+};
 pub use register::{
     RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, dataset_name, full_schema, info, parts_info,
     short_schema,

@@ -11,6 +11,7 @@ use super::table::JobArgs;
 pub(crate) enum FunnelVerb {
     Run(RunArgs),
     Validate(ValidateArgs),
+    Explain(ExplainArgs),
 }
 
 /// Run a funnel query over a table
@@ -80,6 +81,30 @@ pub(crate) struct ValidateArgs {
     /// Check the structure only, without a table
     #[arg(long)]
     pub(crate) schema_only: bool,
+}
+
+/// Tell how a funnel query is carried out
+///
+/// Shows the columns that are read and why, what the timeframe rules out, how each predicate is looked at, and the way that is
+/// taken. With --analyze the query is run, its answer is thrown away, and rows, bytes and time of each stage are told.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    headwater funnel explain events --file checkout.json\n  \
+    headwater funnel explain 'data/*.parquet' --group user --time ts --empty --analyze")]
+pub(crate) struct ExplainArgs {
+    /// Name of the table, or files together with --group and --time
+    pub(crate) table: String,
+    #[command(flatten)]
+    pub(crate) query: QueryArgs,
+    /// Column that tells groups apart, where the table does not say
+    #[arg(short, long, value_name = "COLUMN")]
+    pub(crate) group: Option<String>,
+    /// Column that orders the rows of a group, where the table does not say
+    #[arg(short, long, value_name = "COLUMN")]
+    pub(crate) time: Option<String>,
+    /// Run it, and tell rows, bytes and time of each stage
+    #[arg(long)]
+    pub(crate) analyze: bool,
 }
 
 /// A step of a funnel.

@@ -166,7 +166,7 @@ fn widths(sequence: &[Selection], labels: &[String], layout: Layout) -> (usize, 
 }
 
 /// A bar in `width` columns, exact to an eighth of one; one that stands for something is never empty.
-fn bar(part: u64, whole: u64, width: usize, unicode: bool) -> String {
+pub(super) fn bar(part: u64, whole: u64, width: usize, unicode: bool) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths_max = width as f64 * 8.0;
     let eighths = share(part, whole).map_or(0, |share| (share * eighths_max).round() as usize);

@@ -1,17 +1,18 @@
 //! `headwater funnel`.
 
-use hw_api::ExitCode;
+use hw_api::{ExitCode, FunnelExplainDocument};
 use hw_chart::{FunnelResult, Picture};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::args::{Format, FunnelVerb, RunArgs, Step, ValidateArgs, names_a_file};
+use crate::args::{ExplainArgs, Format, FunnelVerb, RunArgs, Step, ValidateArgs, names_a_file};
 use crate::client::{Call, parse};
 use crate::console::Answer;
 use crate::context::{Context, Ended, quoted};
 use crate::failure::{ClientError, Ending, Failure};
 use crate::render::diagnostic;
+use crate::render::explained::explained_funnel;
 use crate::render::funnel::{chart, csv, stats_line};
 use crate::render::json::pretty;
 use crate::verbs::lists::machine_document;
@@ -24,6 +25,10 @@ pub(crate) async fn run(context: &mut Context, verb: FunnelVerb) -> Ended {
         FunnelVerb::Validate(args) => {
             let interrupts = context.interrupts.clone();
             Context::until_interrupted(interrupts, validate(context, &args)).await
+        }
+        FunnelVerb::Explain(args) => {
+            let interrupts = context.interrupts.clone();
+            Context::until_interrupted(interrupts, explain(context, &args)).await
         }
     }
 }
@@ -50,7 +55,7 @@ async fn run_funnel(context: &mut Context, args: &RunArgs) -> Ended {
     }
     let query = Query::load(context, &args.query)?;
     let body = FunnelBody {
-        table: table_of(context, args),
+        table: table_of(context, &args.table, args.group.is_some() || args.time.is_some()),
         query: query.document()?,
         group: args.group.as_deref(),
         time: args.time.as_deref(),
@@ -70,11 +75,10 @@ async fn run_funnel(context: &mut Context, args: &RunArgs) -> Ended {
 }
 
 /// A registered table goes by its name; files, which take a group and a time column, by an absolute path.
-fn table_of(context: &Context, args: &RunArgs) -> String {
-    let has_columns = args.group.is_some() || args.time.is_some();
-    match has_columns && (names_a_file(&args.table) || context.absolute_path(args.table.as_ref()).exists()) {
-        true => context.absolute(&args.table),
-        false => args.table.clone(),
+fn table_of(context: &Context, table: &str, has_columns: bool) -> String {
+    match has_columns && (names_a_file(table) || context.absolute_path(table.as_ref()).exists()) {
+        true => context.absolute(table),
+        false => table.to_owned(),
     }
 }
 
@@ -171,6 +175,43 @@ fn answered_by(settled: &Settled) -> String {
         Some(job) => format!("as answered before by job {job} (--no-cache runs it again)"),
         None => format!("job {}", settled.job.id),
     }
+}
+
+/// [`hw_api::FunnelExplainRequest`] whose query goes out as the user wrote it.
+#[derive(Serialize)]
+struct ExplainBody<'a> {
+    table: String,
+    query: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<&'a str>,
+    analyze: bool,
+}
+
+async fn explain(context: &mut Context, args: &ExplainArgs) -> Ended {
+    let format = context.console.plain_format(Answer::Document)?;
+    let query = Query::load(context, &args.query)?;
+    let body = ExplainBody {
+        table: table_of(context, &args.table, args.group.is_some() || args.time.is_some()),
+        query: query.document()?,
+        group: args.group.as_deref(),
+        time: args.time.as_deref(),
+        analyze: args.analyze,
+    };
+    let call = Call::post(&["funnels", "explain"]).json(&body)?;
+    let document = context.client.document(call).await;
+    let document = document.map_err(|ending| ending.within(&query.source))?;
+    let explained: FunnelExplainDocument = document.parse()?;
+    match format {
+        _ if context.console.quiet => context.console.line(&explained.way)?,
+        Format::Table => {
+            let text = explained_funnel(&explained, context.console.layout());
+            context.console.data(text)?;
+        }
+        format => machine_document(context, &document.text, format)?,
+    }
+    Ok(ExitCode::Done)
 }
 
 /// What is shown of a validation document.

@@ -36,9 +36,11 @@ use self::states::PatternStates;
 use self::tallies::RowNumbers;
 use self::values::Values;
 use super::MatchError;
-use super::part::{Progress, Rows};
+use super::part::{Progress, Rows, Stage};
 use crate::document::BreakdownBy;
+use crate::outline::Strategy;
 use crate::query::{Column, Query};
+use crate::scalar::Scalar;
 pub(super) use verdict::Judged;
 
 /// Rows that are selected before their states are touched: few enough to stay in the processor's cache.
@@ -72,6 +74,23 @@ pub(super) struct FastMatcher {
     kept: Option<Vec<KeptRows>>,
     kept_bytes: usize,
     scratch: Scratch,
+    /// Rows that serve some use.
+    selected: u64,
+    /// Batches in which none can.
+    hopeless: u64,
+}
+
+/// How the groups of a query are matched while rows come in order.
+pub(super) fn strategy(query: &Query) -> Strategy {
+    match Plan::of(query) {
+        None => Strategy::Plain {
+            reason: plan::reason_for_plain(query),
+        },
+        Some(plan) => match plan.reason_to_gather() {
+            Some(reason) => Strategy::Gathering { reason },
+            None => Strategy::Streaming,
+        },
+    }
 }
 
 /// Where sequences are matched.
@@ -141,6 +160,8 @@ impl FastMatcher {
             row_total: 0,
             seen: Vec::new(),
             scratch: Scratch::default(),
+            selected: 0,
+            hopeless: 0,
             columns: query.columns.clone().into(),
             query: query.clone(),
         })
@@ -161,6 +182,8 @@ impl FastMatcher {
         }
         let frame = frame.as_deref();
         let masks = self.masks(&mut batch)?;
+        self.hopeless += u64::from(masks.is_empty() && !self.plan.filter_columns.is_empty());
+        batch.rows.enters(Stage::Groups);
         let group = columns.first().ok_or_else(|| no_column(0))?;
         let slots = RowSlots::new(&mut self.groups, &batch.input(0)?, group)?;
         self.reserve();
@@ -170,6 +193,7 @@ impl FastMatcher {
             }
             .into());
         }
+        batch.rows.enters(Stage::Matching);
         let values = self.breakdown_values(&mut batch, &slots, frame)?;
         let progress = self.match_rows(&mut batch, &masks, &slots, frame, values.as_ref())?;
         self.keep(&mut batch, &slots, frame)?;
@@ -273,6 +297,7 @@ impl FastMatcher {
             if rows.is_empty() {
                 continue;
             }
+            self.selected += rows.len() as u64;
             slots.gather(rows, &mut scratch.slots);
             if numbers.is_empty() {
                 numbers = self.sum_columns(batch)?;
@@ -387,6 +412,21 @@ impl FastMatcher {
         self.kept_bytes += bytes + slots.capacity() * size_of::<u32>();
         kept.push(KeptRows { slots, columns });
         Ok(())
+    }
+
+    /// The groups seen so far, each once, in the order of first sight.
+    pub(super) fn group_ids(&self) -> impl Iterator<Item = Scalar> {
+        (0..self.groups.len()).filter_map(|slot| self.groups.id(slot))
+    }
+
+    /// Rows within the timeframe that serve some use.
+    pub(super) fn selected_rows(&self) -> u64 {
+        self.selected
+    }
+
+    /// Batches in which no row can.
+    pub(super) fn hopeless_batches(&self) -> u64 {
+        self.hopeless
     }
 
     /// Bytes held, and those that finishing will take besides.

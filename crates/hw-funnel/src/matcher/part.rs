@@ -4,8 +4,10 @@ use arrow_array::ArrayRef;
 
 use super::fast::{Arrival, FastMatcher, Judged};
 use super::{GroupExport, MatchError};
+use crate::outline::Strategy;
 use crate::partial::Partial;
 use crate::query::Query;
+use crate::scalar::Scalar;
 
 /// The rows of a batch, column by column as they are asked for.
 pub trait Rows {
@@ -29,6 +31,21 @@ pub trait Rows {
 
     /// Whether the column surely has neither null nor NaN, so that it need not be read to find out.
     fn is_complete(&self, index: usize) -> bool;
+
+    /// The matcher begins with a stage of its work on this batch. Told a few times per batch, never per row, for those who
+    /// measure.
+    fn enters(&mut self, _: Stage) {}
+}
+
+/// What a matcher does with a batch, in this order. It begins with [`Stage::Masks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The timeframe and the predicates.
+    Masks,
+    /// The group of each row.
+    Groups,
+    /// Conditions and sequences.
+    Matching,
 }
 
 /// What became of a batch.
@@ -70,6 +87,30 @@ impl PartMatcher {
         }))
     }
 
+    /// Least and greatest group seen so far, also of rows outside of the timeframe; `None` without any.
+    pub fn group_range(&self) -> Option<GroupRange> {
+        let ids = || self.rows.group_ids();
+        Some(GroupRange {
+            least: ids().min()?,
+            greatest: ids().max()?,
+        })
+    }
+
+    /// How the groups of a query are matched, as long as rows come in order of time.
+    pub fn strategy(query: &Query) -> Strategy {
+        super::fast::strategy(query)
+    }
+
+    /// Rows within the timeframe that serve some step or condition. Rows of batches of which no row can are not counted.
+    pub fn selected_rows(&self) -> u64 {
+        self.rows.selected_rows()
+    }
+
+    /// Batches in which no row can serve any step or condition, so that only their groups were looked at.
+    pub fn hopeless_batches(&self) -> u64 {
+        self.rows.hopeless_batches()
+    }
+
     /// Forgets all rows and takes them in any order from now on, in more memory.
     pub fn restart(&mut self) {
         if let Some(rows) = FastMatcher::new(&self.query, Arrival::Any, false) {
@@ -98,6 +139,21 @@ impl PartMatcher {
         Ok(JudgedPart {
             judged: self.rows.judge(self.export)?,
         })
+    }
+}
+
+/// The groups that a matcher has seen lie between these two, ends included.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupRange {
+    least: Scalar,
+    greatest: Scalar,
+}
+
+impl GroupRange {
+    /// Whether no group can have been seen by two of the matchers.
+    pub fn are_apart(mut ranges: Vec<Self>) -> bool {
+        ranges.sort_unstable();
+        ranges.is_sorted_by(|lower, higher| lower.greatest < higher.least)
     }
 }
 

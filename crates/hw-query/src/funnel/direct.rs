@@ -1,43 +1,55 @@
 //! Registered parts, matched straight from their pages: no plan, no operator in between.
 //!
-//! A *unit* is a list of parts that one matcher takes: a single part where groups are contained in parts, all parts where
-//! they may straddle. Units run side by side on the engine's threads for work. Rows of a group are presumed to come in order
-//! of time; where they do not, the unit is read again and its rows are gathered.
+//! A *unit* is what one matcher takes: a single part where groups are contained in parts, all parts where they may straddle;
+//! or some row groups of these, where footers tell that no group is in two of the units. Units run side by side on the
+//! engine's threads for work. Rows of a group are presumed to come in order of time; where they do not, the unit is read
+//! again and its rows are gathered. If a group shows up in two units after all, what was cut is matched as a whole.
 //!
 //! What does not fit here (a query for the plain matcher, too little memory) is left to the plan, which can spill.
 
-use std::sync::Arc;
+mod cut;
+mod unit;
+mod watch;
 
-use arrow::compute::cast;
-use arrow_array::ArrayRef;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
 use arrow_schema::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{StreamExt, TryStreamExt};
 use hw_catalog::{Groups, Part, Table, widened};
-use hw_files::{Buffers, FileError, PartReader};
-use hw_funnel::{GroupExport, MatchError, PartMatcher, Partial, Progress, Query, Rows};
+use hw_files::{FileError, PartReader};
+use hw_funnel::{GroupExport, GroupRange, PartMatcher, Partial, Query};
 
+use self::unit::{Piece, Unit, UnitError, UnitOutcome};
 use super::skip;
 use crate::counters::Counters;
 use crate::dataset::{PartFiles, part_files};
 use crate::engine::Engine;
 use crate::error::{PartFault, PartWrong, QueryError, from_execution, from_file};
-use crate::hot::{HotFill, HotKey, HotPart};
+use crate::hot::{HotFill, HotKey};
 use crate::stores::StatementStores;
 use crate::tables::StoredTable;
 use crate::yielding::CancelFlag;
 
-/// Bytes that decoding a column takes besides its uncompressed size, as a factor.
-const DECODING_FACTOR: u64 = 2;
+pub(super) use self::unit::OpenPart;
+pub(super) use self::watch::{Activity, ColumnFigures, Figures, now};
 
 /// What a run over parts found.
 pub(super) struct DirectRun {
     pub(super) partial: Partial,
     pub(super) row_groups_pruned: u64,
+    /// How many matchers there were.
+    pub(super) matchers: u64,
+    /// Lists of parts that were cut although a group is on both sides, and so were matched again as a whole.
+    pub(super) rejoined: u64,
+    /// What was done, if it was asked for.
+    pub(super) figures: Option<Figures>,
 }
 
 /// Parts to be matched.
@@ -47,6 +59,8 @@ pub(super) struct Direct<'a> {
     pub(super) cancelled: &'a CancelFlag,
     pub(super) query: &'a Arc<Query>,
     pub(super) export: Option<GroupExport>,
+    /// Whether somebody asks what was done.
+    pub(super) is_measured: bool,
 }
 
 impl Direct<'_> {
@@ -64,54 +78,107 @@ impl Direct<'_> {
         if matcher.map_err(QueryError::funnel_data)?.is_none() {
             return Ok(None);
         }
+        let opened = self.open_all(stores, table, parts).await?;
+        self.match_parts(table, &opened).await
+    }
+
+    /// Opens the parts, in their order.
+    pub(super) async fn open_all(
+        &self,
+        stores: &StatementStores,
+        table: &Arc<Table>,
+        parts: &[Part],
+    ) -> Result<Vec<Arc<OpenPart>>, QueryError> {
         let stored = StoredTable {
             table: Arc::clone(table),
             parts: parts.into(),
             query: None,
         };
         let files = part_files(self.engine, stores, self.counters, &stored)?;
-        let units = self.units(&files, table, parts).await?;
-        let outcomes: Vec<Option<UnitOutcome>> = futures::stream::iter(units)
-            .map(|unit| self.start(unit))
-            .buffered(self.engine.threads())
-            .try_collect()
-            .await?;
+        let mut opened = Vec::with_capacity(parts.len());
+        for (part, file) in parts.iter().zip(&files.files) {
+            opened.push(Arc::new(self.open(&files, table, part, file).await?));
+        }
         self.counters.add_files(parts.len());
+        Ok(opened)
+    }
+
+    /// Matches opened parts; `None` as [`run`](Self::run).
+    pub(super) async fn match_parts(
+        &self,
+        table: &Table,
+        opened: &[Arc<OpenPart>],
+    ) -> Result<Option<DirectRun>, QueryError> {
+        let families = self.families(table.groups, opened);
+        let units = families
+            .iter()
+            .flat_map(|family| family.iter().map(|pieces| (pieces.clone(), family.len() > 1)));
+        let units: Vec<Unit> = units.map(|(pieces, is_cut)| self.unit(pieces, is_cut)).collect();
         let mut run = DirectRun {
             partial: Partial::empty(self.query),
             row_groups_pruned: 0,
+            matchers: units.len() as u64,
+            rejoined: 0,
+            figures: self.is_measured.then(|| Figures::new(self.query.columns().len())),
         };
-        for outcome in outcomes {
-            let Some(outcome) = outcome else { return Ok(None) };
-            run.row_groups_pruned += outcome.row_groups_pruned;
-            run.partial
-                .merge(outcome.partial)
-                .map_err(|error| QueryError::internal(error.to_string()))?;
+        let outcomes: Result<Vec<Option<UnitOutcome>>, QueryError> = futures::stream::iter(units)
+            .map(|unit| self.start(unit))
+            .buffered(self.engine.threads())
+            .try_collect()
+            .await;
+        if outcomes.is_err() {
+            // The others stop at their next row group.
+            self.cancelled.set();
         }
+        let mut outcomes = outcomes?.into_iter();
+        for family in families {
+            let found: Option<Vec<UnitOutcome>> = outcomes.by_ref().take(family.len()).collect();
+            let Some(mut found) = found else { return Ok(None) };
+            if !are_apart(&found) {
+                tracing::debug!(table = %table.name, "a group is in two row groups that should not share any");
+                run.rejoined += 1;
+                let Some(whole) = self.start(self.unit(joined(family), false)).await? else {
+                    return Ok(None);
+                };
+                found = vec![whole];
+            }
+            run.add(found)?;
+        }
+        self.note_used(opened)?;
         Ok(Some(run))
     }
 
-    async fn units(&self, files: &PartFiles, table: &Arc<Table>, parts: &[Part]) -> Result<Vec<Unit>, QueryError> {
-        let mut opened = Vec::with_capacity(parts.len());
-        for (part, file) in parts.iter().zip(&files.files) {
-            opened.push(self.open(files, table, part, file).await?);
+    /// Lists of units; no group has rows in two lists, nor, as far as footers tell, in two units.
+    fn families(&self, groups: Groups, opened: &[Arc<OpenPart>]) -> Vec<Vec<Vec<Piece>>> {
+        let threads = self.engine.threads();
+        match groups {
+            Groups::Contained => {
+                let each = threads.div_ceil(opened.len().max(1));
+                opened
+                    .iter()
+                    .map(|part| cut::cut(std::slice::from_ref(part), each))
+                    .collect()
+            }
+            Groups::Split => {
+                let mut parts = opened.to_vec();
+                parts.sort_by_key(|part| part.earliest);
+                vec![cut::cut(&parts, threads)]
+            }
         }
-        let unit = |parts: Vec<OpenPart>| Unit {
-            parts,
+    }
+
+    fn unit(&self, pieces: Vec<Piece>, is_cut: bool) -> Unit {
+        Unit {
+            pieces,
             query: Arc::clone(self.query),
             export: self.export,
             buffers: self.engine.buffers().clone(),
             counters: Arc::clone(self.counters),
             cancelled: self.cancelled.clone(),
             reservation: MemoryConsumer::new("funnel").register(&self.engine.runtime().memory_pool),
-        };
-        Ok(match table.groups {
-            Groups::Contained => opened.into_iter().map(|part| unit(vec![part])).collect(),
-            Groups::Split => {
-                opened.sort_by_key(|part| part.earliest);
-                vec![unit(opened)]
-            }
-        })
+            is_cut,
+            is_measured: self.is_measured,
+        }
     }
 
     /// Holds the part against its record, and opens it.
@@ -145,15 +212,18 @@ impl Direct<'_> {
         let hot = key
             .as_ref()
             .and_then(|key| self.engine.hot_parts().find(key, &self.query.columns()));
+        let is_skipped = |row_group| skip::is_outside(&reader, row_group, self.query);
         Ok(OpenPart {
-            key,
-            hot,
             earliest: skip::earliest(&reader, self.query),
+            skipped: (0..reader.row_groups()).map(is_skipped).collect(),
             columns,
             wider,
+            key,
+            hot,
             reader,
             table: Arc::clone(table),
             part: part.clone(),
+            counted: AtomicU64::default(),
         })
     }
 
@@ -164,11 +234,26 @@ impl Direct<'_> {
         Some(HotKey::new(&dataset.location, part, group, time))
     }
 
+    /// Tells the memory tier which parts were read from their files.
+    fn note_used(&self, opened: &[Arc<OpenPart>]) -> Result<(), QueryError> {
+        let columns: Vec<String> = self.query.columns().into_iter().map(str::to_owned).collect();
+        let mut begin = false;
+        for part in opened.iter().filter(|part| part.hot.is_none()) {
+            let Some(key) = part.key.clone() else { continue };
+            let fill = HotFill {
+                key,
+                reader: part.reader.clone(),
+                columns: columns.clone(),
+            };
+            begin |= self.engine.hot_parts().note(fill);
+        }
+        if begin { self.engine.fill_hot_parts() } else { Ok(()) }
+    }
+
     /// Runs a unit on a thread for work; `None` if it has too little memory.
     async fn start(&self, unit: Unit) -> Result<Option<UnitOutcome>, QueryError> {
         let turns = Arc::clone(self.engine.turns());
         let limits = *self.engine.limits();
-        let used = self.used(&unit);
         let Ok(turn) = turns.acquire_owned().await else {
             return Err(QueryError::Cancelled);
         };
@@ -178,10 +263,7 @@ impl Direct<'_> {
             outcome
         })?;
         match work.await {
-            Ok(Ok(outcome)) => {
-                self.note(used)?;
-                Ok(Some(outcome))
-            }
+            Ok(Ok(outcome)) => Ok(Some(outcome)),
             Ok(Err(UnitError::Memory(error))) => {
                 tracing::debug!(%error, limit = limits.memory, "a funnel takes the way over a plan");
                 Ok(None)
@@ -192,185 +274,49 @@ impl Direct<'_> {
     }
 }
 
-impl Direct<'_> {
-    /// The parts that the unit reads from their files.
-    fn used(&self, unit: &Unit) -> Vec<HotFill> {
-        let columns: Vec<String> = self.query.columns().into_iter().map(str::to_owned).collect();
-        let read = unit.parts.iter().filter(|part| part.hot.is_none());
-        let fill = |part: &OpenPart| {
-            Some(HotFill {
-                key: part.key.clone()?,
-                reader: part.reader.clone(),
-                columns: columns.clone(),
-            })
-        };
-        read.filter_map(fill).collect()
-    }
-
-    /// Tells the memory tier which parts were used.
-    fn note(&self, used: Vec<HotFill>) -> Result<(), QueryError> {
-        let mut begin = false;
-        for fill in used {
-            begin |= self.engine.hot_parts().note(fill);
-        }
-        if begin { self.engine.fill_hot_parts() } else { Ok(()) }
-    }
-}
-
-/// A part that was found as registered.
-struct OpenPart {
-    key: Option<HotKey>,
-    /// The part, if it is held in memory.
-    hot: Option<Arc<HotPart>>,
-    reader: PartReader,
-    /// For each column of the query, its place in the file.
-    columns: Vec<usize>,
-    /// For each of them the type of the table's numbers, where the file's are narrower.
-    wider: Vec<Option<DataType>>,
-    /// Least time, where the footer tells it.
-    earliest: Option<i128>,
-    table: Arc<Table>,
-    part: Part,
-}
-
-struct UnitOutcome {
-    partial: Partial,
-    row_groups_pruned: u64,
-}
-
-/// Parts for one matcher.
-struct Unit {
-    parts: Vec<OpenPart>,
-    query: Arc<Query>,
-    export: Option<GroupExport>,
-    buffers: Buffers,
-    counters: Arc<Counters>,
-    cancelled: CancelFlag,
-    reservation: MemoryReservation,
-}
-
-enum UnitError {
-    /// The pool has no more.
-    Memory(DataFusionError),
-    Query(QueryError),
-}
-
-impl UnitError {
-    fn of_part(self, part: &OpenPart) -> Self {
-        match self {
-            Self::Query(error) => Self::Query(error.of_part(&part.part.path)),
-            memory @ Self::Memory(_) => memory,
-        }
-    }
-}
-
-impl From<MatchError> for UnitError {
-    fn from(error: MatchError) -> Self {
-        Self::Query(QueryError::funnel_data(error))
-    }
-}
-
-impl Unit {
-    fn run(self) -> Result<UnitOutcome, UnitError> {
-        let outcome = self.matched();
-        for part in &self.parts {
-            self.counters.add_bytes(part.reader.bytes_read());
-        }
-        outcome
-    }
-
-    fn matched(&self) -> Result<UnitOutcome, UnitError> {
-        let decoding = self.parts.iter().map(OpenPart::decoding_bytes).max().unwrap_or(0);
-        let Some(mut matcher) = PartMatcher::new(&self.query, self.export)? else {
-            return Err(UnitError::Query(QueryError::internal("a query changed its matcher")));
-        };
-        let mut row_groups_pruned = self.push_all(&mut matcher, decoding)?;
-        if row_groups_pruned.is_none() {
-            matcher.restart();
-            row_groups_pruned = self.push_all(&mut matcher, decoding)?;
-        }
-        let mut judged = matcher.judge()?;
-        self.reserve(judged.memory_size(), decoding)?;
-        if judged.needs_rows() {
-            self.each_row_group(|rows| {
-                judged.push_again(rows).map_err(|error| error.of_part(rows.part()))?;
-                self.reserve(judged.memory_size(), decoding).map(|()| true)
-            })?;
-        }
-        Ok(UnitOutcome {
-            partial: judged.finish(),
-            row_groups_pruned: row_groups_pruned.unwrap_or(0),
-        })
-    }
-
-    /// Row groups skipped; `None` if rows were out of order.
-    fn push_all(&self, matcher: &mut PartMatcher, decoding: usize) -> Result<Option<u64>, UnitError> {
-        self.each_row_group(|rows| {
-            let progress = matcher.push(rows).map_err(|error| error.of_part(rows.part()))?;
-            self.reserve(matcher.memory_size(), decoding)?;
-            Ok(progress == Progress::Taken)
-        })
-    }
-
-    /// Calls `each` with every row group that the timeframe does not rule out, until it gives `false`; then `None`, else the
-    /// number of those that were ruled out.
-    fn each_row_group(
-        &self,
-        mut each: impl FnMut(&mut PartRows<'_>) -> Result<bool, UnitError>,
-    ) -> Result<Option<u64>, UnitError> {
-        let mut skipped = 0;
-        for part in &self.parts {
-            if let Some(hot) = &part.hot {
-                self.check_cancelled()?;
-                let columns = self.query.columns();
-                if !each(&mut PartRows::Hot { part, hot, columns })? {
-                    return Ok(None);
-                }
-                continue;
-            }
-            for row_group in 0..part.reader.row_groups() {
-                self.check_cancelled()?;
-                if skip::is_outside(&part.reader, row_group, &self.query) {
-                    skipped += 1;
-                    continue;
-                }
-                self.counters.note_read(&part.part.path);
-                let rows = RowGroup {
-                    part,
-                    row_group,
-                    buffers: &self.buffers,
-                };
-                if !each(&mut PartRows::Stored(rows))? {
-                    return Ok(None);
-                }
+impl DirectRun {
+    /// Merges what the units of a list found, in their order.
+    fn add(&mut self, found: Vec<UnitOutcome>) -> Result<(), QueryError> {
+        let started = self.figures.is_some().then(now);
+        for outcome in found {
+            self.row_groups_pruned += outcome.row_groups_pruned;
+            self.partial
+                .merge(outcome.partial)
+                .map_err(|error| QueryError::internal(error.to_string()))?;
+            if let (Some(figures), Some(found)) = (&mut self.figures, &outcome.figures) {
+                figures.add(found);
             }
         }
-        Ok(Some(skipped))
-    }
-
-    fn check_cancelled(&self) -> Result<(), UnitError> {
-        if self.cancelled.is_set() {
-            return Err(UnitError::Query(QueryError::Cancelled));
+        if let (Some(figures), Some(started)) = (&mut self.figures, started) {
+            figures.spend(Activity::Merge, now() - started);
         }
         Ok(())
     }
 
-    fn reserve(&self, matcher: usize, decoding: usize) -> Result<(), UnitError> {
-        self.reservation
-            .try_resize(matcher + decoding)
-            .map_err(UnitError::Memory)
+    /// Time that was spent before any unit began.
+    pub(super) fn spend_opening(&mut self, time: Duration) {
+        if let Some(figures) = &mut self.figures {
+            figures.spend(Activity::Open, time);
+        }
     }
 }
 
-impl OpenPart {
-    /// Most bytes that the columns of one row group take while they are decoded.
-    fn decoding_bytes(&self) -> usize {
-        if self.hot.is_some() {
-            return 0;
+/// Whether no group was seen by two units.
+fn are_apart(outcomes: &[UnitOutcome]) -> bool {
+    let ranges = outcomes.iter().filter_map(|outcome| outcome.groups.clone());
+    GroupRange::are_apart(ranges.collect())
+}
+
+/// The pieces of a list put together again.
+fn joined(family: Vec<Vec<Piece>>) -> Vec<Piece> {
+    let mut parts: Vec<Arc<OpenPart>> = Vec::new();
+    for piece in family.into_iter().flatten() {
+        if !parts.iter().any(|known| Arc::ptr_eq(known, &piece.part)) {
+            parts.push(piece.part);
         }
-        let bytes = skip::largest_row_group(&self.reader, &self.columns).saturating_mul(DECODING_FACTOR);
-        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
+    parts.sort_by_key(|part| part.earliest);
+    parts.into_iter().map(Piece::whole).collect()
 }
 
 /// The type of the table's column, where the file's numbers are narrower: one matcher takes the rows of several parts, and
@@ -384,92 +330,6 @@ fn wider(reader: &PartReader, column: usize, table: &Table) -> Option<DataType> 
         other => other,
     };
     (wider != *found).then_some(wider)
-}
-
-/// Rows as the matcher asks for them.
-enum PartRows<'a> {
-    /// A part in memory.
-    Hot {
-        part: &'a OpenPart,
-        hot: &'a HotPart,
-        columns: Vec<&'a str>,
-    },
-    /// A row group of a file.
-    Stored(RowGroup<'a>),
-}
-
-impl PartRows<'_> {
-    fn part(&self) -> &OpenPart {
-        match self {
-            Self::Hot { part, .. } => part,
-            Self::Stored(rows) => rows.part,
-        }
-    }
-
-    fn hot_column(&self, index: usize) -> Option<(&ArrayRef, bool)> {
-        match self {
-            Self::Hot { hot, columns, .. } => hot.column(columns.get(index)?),
-            Self::Stored(_) => None,
-        }
-    }
-}
-
-impl Rows for PartRows<'_> {
-    type Error = UnitError;
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Hot { hot, .. } => hot.rows(),
-            Self::Stored(rows) => rows.len(),
-        }
-    }
-
-    fn column(&mut self, index: usize) -> Result<ArrayRef, UnitError> {
-        if let Self::Stored(rows) = self {
-            return rows.column(index);
-        }
-        let column = self.hot_column(index).map(|(array, _)| Arc::clone(array));
-        column.ok_or_else(|| UnitError::Query(QueryError::internal(format!("the query has no column {index}"))))
-    }
-
-    fn is_complete(&self, index: usize) -> bool {
-        match self {
-            Self::Hot { .. } => self.hot_column(index).is_some_and(|(_, complete)| complete),
-            Self::Stored(rows) => rows.is_complete(index),
-        }
-    }
-}
-
-/// The rows of one row group.
-struct RowGroup<'a> {
-    part: &'a OpenPart,
-    row_group: usize,
-    buffers: &'a Buffers,
-}
-
-impl RowGroup<'_> {
-    fn len(&self) -> usize {
-        self.part.reader.rows(self.row_group)
-    }
-
-    fn column(&mut self, index: usize) -> Result<ArrayRef, UnitError> {
-        let missing = || UnitError::Query(QueryError::internal(format!("the query has no column {index}")));
-        let column = *self.part.columns.get(index).ok_or_else(missing)?;
-        let read = self.part.reader.read(self.row_group, column, self.buffers);
-        let told = |error: FileError| UnitError::Query(fault_of(&self.part.table, &self.part.part, &error));
-        let array = read.map_err(told)?.array;
-        match self.part.wider.get(index).and_then(Option::as_ref) {
-            None => Ok(array),
-            Some(wider) => {
-                cast(&array, wider).map_err(|error| UnitError::Query(QueryError::internal(error.to_string())))
-            }
-        }
-    }
-
-    fn is_complete(&self, index: usize) -> bool {
-        let column = self.part.columns.get(index);
-        column.is_some_and(|column| skip::is_complete(&self.part.reader, self.row_group, *column))
-    }
 }
 
 /// Storage that fails is not the part's fault.

@@ -23,7 +23,7 @@ use crate::counters::Counters;
 use crate::dataset;
 use crate::engine::Engine;
 use crate::error::{QueryError, from_execution};
-use crate::explain::{Explained, explain, row_groups_pruned as row_groups_pruned_of};
+use crate::explain::row_groups_pruned as row_groups_pruned_of;
 use crate::rows::SummaryHandle;
 use crate::run::state_with;
 use crate::session::SessionInput;
@@ -78,10 +78,23 @@ impl Source {
         let alone = self.relations.len() == parts.len();
         parts.get(place).filter(|_| alone).map(|part| part.path.as_str())
     }
+
+    pub(super) fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    pub(super) fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    /// Registered parts, which can be read without a plan.
+    pub(super) fn registered(&self) -> Option<(&Arc<Table>, &[Part])> {
+        self.parts.as_ref().map(|(table, parts)| (table, parts.as_slice()))
+    }
 }
 
 /// Rows that are matched by one plan.
-struct Relation {
+pub(super) struct Relation {
     rows: Arc<dyn TableProvider>,
     /// Partitions that rows are distributed over by group; 1 leaves them as they come.
     partitions: usize,
@@ -166,6 +179,7 @@ impl FunnelWork {
             cancelled: &self.cancelled,
             query,
             export: self.scan.export(),
+            is_measured: false,
         };
         direct.run(&catalog.stores, table, parts).await
     }
@@ -191,32 +205,37 @@ impl FunnelWork {
         Ok((partial, row_groups_pruned))
     }
 
-    /// The plan over the first relation.
-    pub(crate) async fn explain(&self, analyze: bool) -> Result<Explained, QueryError> {
-        let (planned, _open) = self.plan_first().await?;
-        explain(planned.plan, planned.context, analyze, self.engine.limits()).await
+    /// The plan over the first relation; `None` without parts.
+    pub(super) async fn planned_first(
+        &self,
+        catalog: &Arc<StatementCatalog>,
+        source: &Source,
+    ) -> Result<Option<FunnelPlan>, QueryError> {
+        match source.relations.first() {
+            Some(relation) => self.plan(catalog, &source.dataset, relation).await.map(Some),
+            None => Ok(None),
+        }
     }
 
+    #[cfg(test)]
     pub(super) async fn plan_first(&self) -> Result<(FunnelPlan, OpenCatalog), QueryError> {
         let catalog = self.catalog();
         let open = self.open(&catalog);
         let source = self.source(&catalog).await?;
-        let Some(relation) = source.relations.first() else {
-            return Err(QueryError::internal("a table without parts was to be explained"));
-        };
-        let planned = self.plan(&catalog, &source.dataset, relation).await?;
+        let planned = self.planned_first(&catalog, &source).await?;
+        let planned = planned.ok_or_else(|| QueryError::internal("a table without parts was to be planned"))?;
         Ok((planned, open))
     }
 
-    fn catalog(&self) -> Arc<StatementCatalog> {
+    pub(super) fn catalog(&self) -> Arc<StatementCatalog> {
         StatementCatalog::new(self.engine.clone(), self.input.clone(), Arc::clone(&self.counters))
     }
 
-    fn open(&self, catalog: &Arc<StatementCatalog>) -> OpenCatalog {
+    pub(super) fn open(&self, catalog: &Arc<StatementCatalog>) -> OpenCatalog {
         catalog.open(&state_with(&self.engine, self.config.clone(), catalog))
     }
 
-    async fn source(&self, catalog: &Arc<StatementCatalog>) -> Result<Source, QueryError> {
+    pub(super) async fn source(&self, catalog: &Arc<StatementCatalog>) -> Result<Source, QueryError> {
         match &self.scan {
             FunnelInput::Scan(scan) if scan.table.kind == TableKind::View => {
                 let dataset = dataset_of(&scan.table);
@@ -312,7 +331,7 @@ impl FunnelWork {
         })
     }
 
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         catalog: &Arc<StatementCatalog>,
         dataset: &Dataset,
@@ -335,7 +354,7 @@ impl FunnelWork {
         })
     }
 
-    async fn execute(&self, planned: &FunnelPlan, partial: &mut Partial) -> Result<(), QueryError> {
+    pub(super) async fn execute(&self, planned: &FunnelPlan, partial: &mut Partial) -> Result<(), QueryError> {
         let failed = |error| from_execution(error, self.engine.limits());
         let stream = execute_stream(Arc::clone(&planned.plan), Arc::clone(&planned.context));
         let mut rows = stream.map_err(failed)?;

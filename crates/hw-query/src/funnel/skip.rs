@@ -37,6 +37,24 @@ pub(super) fn is_complete(reader: &PartReader, row_group: usize, column: usize) 
     !field.is_nullable() || told.and_then(Statistics::null_count_opt) == Some(0)
 }
 
+/// Bytes of a column of a row group, as stored and decompressed; with all that belongs to it if it is nested.
+pub(super) fn chunk_bytes(reader: &PartReader, row_group: usize, column: usize) -> (u64, u64) {
+    let field = reader.schema().fields().get(column);
+    let group = reader.metadata().row_groups().get(row_group);
+    let (Some(field), Some(group)) = (field, group) else {
+        return (0, 0);
+    };
+    let chunks = group.columns().iter();
+    let own = chunks.filter(|chunk| chunk.column_path().parts().first() == Some(field.name()));
+    own.fold((0, 0), |(stored, unfolded), chunk| {
+        let size = |bytes: i64| u64::try_from(bytes).unwrap_or(0);
+        (
+            stored + size(chunk.compressed_size()),
+            unfolded + size(chunk.uncompressed_size()),
+        )
+    })
+}
+
 /// Uncompressed bytes of these columns in the largest row group.
 pub(super) fn largest_row_group(reader: &PartReader, columns: &[usize]) -> u64 {
     let bytes = |row_group: usize| -> u64 {
@@ -53,7 +71,7 @@ fn time_column(reader: &PartReader, query: &Query) -> Option<usize> {
 }
 
 /// The chunk of a column without parts of its own.
-fn chunk(reader: &PartReader, row_group: usize, column: usize) -> Option<&ColumnChunkMetaData> {
+pub(super) fn chunk(reader: &PartReader, row_group: usize, column: usize) -> Option<&ColumnChunkMetaData> {
     let metadata = reader.metadata();
     let name = reader.schema().fields().get(column)?.name();
     let chunks = metadata.row_groups().get(row_group)?.columns();

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod cut;
 mod encodings;
+mod explain;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -559,22 +561,14 @@ fn the_condition_of_a_timeframe_never_lets_less_pass() {
 }
 
 #[tokio::test]
-async fn funnels_are_explained() {
-    let world = world(Groups::Split).await;
-    let (scan, _) = table_scan(&world, &example());
-    let explained = world.session().explain_funnel(scan, true).await.unwrap();
-    assert!(explained.text.contains("FunnelExec [rows=2"), "{}", explained.text);
-    assert!(explained.text.contains("RepartitionExec"), "{}", explained.text);
-}
-
-#[tokio::test]
 async fn a_part_larger_than_the_memory_is_distributed_too() {
     let world = World::with(|config| config.memory_limit = 1 << 20);
     register(&world, Groups::Contained).await;
     let (mut scan, query) = table_scan(&world, &example());
     scan.parts[0].rows = Some(10_000_000);
     let explained = world.session().explain_funnel(scan.clone(), false).await.unwrap();
-    assert!(explained.text.contains("RepartitionExec"), "{}", explained.text);
+    let plan = explained["plan"]["text"].as_str().unwrap();
+    assert!(plan.contains("RepartitionExec"), "{plan}");
     let found = world.session().run_funnel(scan).await.unwrap();
     assert_eq!(shown(&query, &found.partial), example_result());
     assert!(!found.redistributed);

@@ -93,6 +93,7 @@ impl Setting {
             folder: data,
             controller,
             tables: Arc::new(StoreTables(store.clone())),
+            stores: Arc::new(FileStores::new([], StoreLimits::default())),
             store,
             clock: Arc::new(SystemClock),
             random: rand::random,

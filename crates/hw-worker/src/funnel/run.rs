@@ -166,39 +166,48 @@ impl FunnelRunner {
         let ExpandedSource::Files(source) = &expanded.source else {
             return Err(super::unreadable("only requests over files discover any"));
         };
-        let folder = source.folder.as_deref().map(Path::new);
-        let selection = Location::parse_selection(&source.path, folder).map_err(|error| file_failure(&error))?;
-        // Before `unrestricted` was written down, a working folder told the same.
-        let access = if source.unrestricted || folder.is_some() {
-            &Access::Unrestricted
-        } else {
-            &self.access
-        };
-        let open = self
-            .stores
-            .open_permitted(&selection.location, access)
-            .map_err(|error| file_failure(&error))?;
-        let pattern = selection.pattern.as_deref().unwrap_or("*.parquet");
-        let files = discover(&open, pattern, selection.recursive, FILES_MAX)
-            .await
-            .map_err(|error| file_failure(&error))?;
-        let first = files.first().ok_or_else(|| super::unreadable("no file was found"))?;
-        let first_footer = footer(&open, first).await.map_err(|error| file_failure(&error))?;
-        let parts: Vec<Part> = files.iter().map(|file| file.to_part(None)).collect();
-        let schema = common_schema(first_footer.schema.as_ref(), &open, &files).await;
-        let table = found_table(
-            source,
-            open.folder_of(first).to_string(),
-            pattern,
-            &parts,
-            schema,
-            selection.recursive,
-        )?;
-        Ok(Outcome::of(written(&Discovered {
-            table: Box::new(table),
-            parts,
-        })))
+        let found = discovered(&self.stores, &self.access, source).await?;
+        Ok(Outcome::of(written(&found)))
     }
+}
+
+/// The files of a request, read with these rights unless it has more.
+pub(super) async fn discovered(
+    stores: &FileStores,
+    access: &Access,
+    source: &FileSource,
+) -> Result<Discovered, Failure> {
+    let folder = source.folder.as_deref().map(Path::new);
+    let selection = Location::parse_selection(&source.path, folder).map_err(|error| file_failure(&error))?;
+    // Before `unrestricted` was written down, a working folder told the same.
+    let access = if source.unrestricted || folder.is_some() {
+        &Access::Unrestricted
+    } else {
+        access
+    };
+    let open = stores
+        .open_permitted(&selection.location, access)
+        .map_err(|error| file_failure(&error))?;
+    let pattern = selection.pattern.as_deref().unwrap_or("*.parquet");
+    let files = discover(&open, pattern, selection.recursive, FILES_MAX)
+        .await
+        .map_err(|error| file_failure(&error))?;
+    let first = files.first().ok_or_else(|| super::unreadable("no file was found"))?;
+    let first_footer = footer(&open, first).await.map_err(|error| file_failure(&error))?;
+    let parts: Vec<Part> = files.iter().map(|file| file.to_part(None)).collect();
+    let schema = common_schema(first_footer.schema.as_ref(), &open, &files).await;
+    let table = found_table(
+        source,
+        open.folder_of(first).to_string(),
+        pattern,
+        &parts,
+        schema,
+        selection.recursive,
+    )?;
+    Ok(Discovered {
+        table: Box::new(table),
+        parts,
+    })
 }
 
 /// The columns of the first file, each of a type that holds the values of all. A file that cannot be read is told when its

@@ -507,3 +507,114 @@ fn a_text_that_is_no_json_is_validated_as_a_text() {
         r#"POST /funnels/validate {"table":"t","query":"{oops"}"#
     );
 }
+
+fn explanation() -> Value {
+    json!({
+        "tasks": 4, "way": "pages", "reason": "registered parts, each matched by itself",
+        "strategy": {"name": "streaming", "reason": "all steps are positive"}, "groups": "contained",
+        "columns": [
+            {"name": "user", "type": "Int64", "uses": ["group"],
+             "stored": {"row_groups": 6, "dictionary_row_groups": 6, "bytes": 120_000, "unfolded_bytes": 240_000},
+             "read": {"row_groups": 6, "dictionary_row_groups": 6, "entries": 4_043, "flat_rows": 0, "bytes": 120_000, "unfolded_bytes": 240_000}},
+            {"name": "event", "type": "Utf8", "uses": ["filter", "aggregation"],
+             "stored": {"row_groups": 6, "dictionary_row_groups": 4, "bytes": 90_000, "unfolded_bytes": 91_000},
+             "read": {"row_groups": 6, "dictionary_row_groups": 4, "entries": 12, "flat_rows": 1_000, "bytes": 90_000, "unfolded_bytes": 91_000}}
+        ],
+        "predicates": [
+            {"column": "event", "op": "==", "value": "buy", "per": "mixed",
+             "places": ["/query/conditions/0/sequence/1/filter", "/funnel/sequence/1/filters/0"]},
+            {"column": "user", "op": "is null", "per": "dictionary", "places": ["/query/conditions/1/filter"]}
+        ],
+        "parts": {"total": 4, "pruned": 1}, "row_groups": {"total": 8, "pruned": 2},
+        "memory": {"limit": 256_000_000, "decoding": 500_000},
+        "analysis": {
+            "elapsed_ms": 12.5, "matchers": 4, "restarted": 1, "rejoined": 0, "second_passes": 0, "row_groups_without_match": 1,
+            "stages": [
+                {"stage": "stored", "rows": 400_000, "bytes": 300_000},
+                {"stage": "timeframe", "rows": 334_264, "groups": 4_043, "bytes": 80_000},
+                {"stage": "passed", "rows": 57, "groups": 1}
+            ],
+            "times": [{"activity": "decode", "ms": 7.5}, {"activity": "second_pass", "ms": 0.0}, {"activity": "matching", "ms": 2.5}]
+        },
+        "plan": {"text": "FunnelExec\n└─ DataSourceExec\n", "plan": {}}
+    })
+}
+
+fn explained(document: Value) -> Scene {
+    Scene::new().route("POST /funnels/explain", [Reply::json(&document)])
+}
+
+#[test]
+fn how_a_funnel_is_carried_out() {
+    let words = ["funnel", "explain", "flights", "-s", "{}", "--analyze"];
+    expect![[r#"
+        > POST /funnels/explain {"table":"flights","query":{},"analyze":true}
+        way         straight from the pages of parts: registered parts, each matched by itself
+        strategy    streaming: all steps are positive
+        groups      contained
+        tasks       4
+        parts       4, 1 ruled out by the timeframe
+        row groups  8, 2 ruled out by the timeframe, 1 without a row that serves
+        memory      500.0 kB to decode a row group, 256.0 MB at most for all
+        run         12.50 ms, 4 matchers, 1 of them again since rows were out of order
+
+        ␛[1mcolumn␛[0m  ␛[1mtype ␛[0m  ␛[1mread for           ␛[0m  ␛[1m  stored␛[0m  ␛[1mas dictionary␛[0m  ␛[1m    read␛[0m  ␛[1m decoded␛[0m  ␛[1mentries␛[0m  ␛[1mplain rows␛[0m
+        user    Int64  group                120.0 kB         6 of 6  120.0 kB  240.0 kB    4,043           0
+        event   Utf8   filter, aggregation   90.0 kB         4 of 6   90.0 kB   91.0 kB       12       1,000
+
+        ␛[1mpredicate     ␛[0m  ␛[1mlooked at                                          ␛[0m  ␛[1min␛[0m
+        event == "buy"  per entry, and per row where there is no dictionary  condition 1 step 2, step 2
+        user is null    per entry of the dictionary                          condition 2
+
+        ␛[1mstage    ␛[0m  ␛[1m   rows␛[0m  ␛[1mgroups␛[0m  ␛[1m   bytes␛[0m
+        stored     400,000  ␛[2m     -␛[0m  300.0 kB
+        timeframe  334,264   4,043   80.0 kB
+        passed          57       1  ␛[2m       -␛[0m
+
+        ␛[1mtime in    ␛[0m  ␛[1mof all threads␛[0m  ␛[1m                    ␛[0m  ␛[1mshare␛[0m
+        decode              7.50 ms  ███████████████       75.0%
+        second pass         0.00 ms                         0.0%
+        matching            2.50 ms  █████                 25.0%
+        exit 0
+    "#]].assert_eq(&explained(explanation()).terminal().transcript(&words));
+}
+
+#[test]
+fn a_plan_is_shown_where_it_is_taken() {
+    let mut document = explanation();
+    document["way"] = json!("plan");
+    document["reason"] = json!("only the plain matcher takes this query");
+    for member in ["analysis", "parts", "row_groups"] {
+        document.as_object_mut().unwrap().remove(member);
+    }
+    document["memory"] = json!({"limit": 1000});
+    document["columns"] = json!([{"name": "user", "type": "Int64", "uses": ["group"]}]);
+    document["predicates"] = json!([]);
+    let words = ["funnel", "explain", "flights", "-e"];
+    expect![[r#"
+        > POST /funnels/explain {"table":"flights","query":{},"analyze":false}
+        way       over a plan of the engine: only the plain matcher takes this query
+        strategy  streaming: all steps are positive
+        groups    contained
+        tasks     4
+        memory    1.0 kB at most
+
+        ␛[1mcolumn␛[0m  ␛[1mtype ␛[0m  ␛[1mread for␛[0m
+        user    Int64  group
+
+        FunnelExec
+        └─ DataSourceExec
+        exit 0
+    "#]]
+    .assert_eq(&explained(document.clone()).terminal().transcript(&words));
+    expect![[r#"
+        plan
+    "#]]
+    .assert_eq(
+        &explained(document.clone())
+            .play(&["-q", "funnel", "explain", "flights", "-e"])
+            .output,
+    );
+    let json = explained(document).play(&["--format", "json", "funnel", "explain", "flights", "-e"]);
+    assert!(json.output.contains("\"way\": \"plan\""), "{}", json.output);
+}

@@ -123,13 +123,33 @@ impl Plan {
 
     /// Whether groups have to be looked at as a whole, row by row in order of time, rather than row by row as they come.
     pub(super) fn needs_gathering(&self) -> bool {
-        let first = matches!(self.breakdown, Some((_, BreakdownBy::First)));
-        self.step_times || first || !self.patterns.iter().all(PatternPlan::is_all_positive)
+        self.reason_to_gather().is_some()
+    }
+
+    /// Why they have to, if they do.
+    pub(super) fn reason_to_gather(&self) -> Option<&'static str> {
+        if self.step_times {
+            return Some("`stepTimes` needs the whole chain of a group");
+        }
+        if matches!(self.breakdown, Some((_, BreakdownBy::First))) {
+            return Some("a breakdown by `first` needs the whole chain of a group");
+        }
+        let is_positive = self.patterns.iter().all(PatternPlan::is_all_positive);
+        (!is_positive).then_some("a step with `rowFound: false` needs all rows of a group")
     }
 
     /// Whether the time of rows matters beyond the timeframe.
     pub(super) fn needs_time(&self) -> bool {
         !self.patterns.is_empty()
+    }
+}
+
+/// Why [`Plan::of`] gives none.
+pub(super) fn reason_for_plain(query: &Query) -> &'static str {
+    let breakdown = query.funnel.as_ref().and_then(|funnel| funnel.breakdown.as_ref());
+    match breakdown.is_some_and(|breakdown| !can_break_down(query, breakdown.by)) {
+        true => "the breakdown has `stepAggregations` beside it, or a first step with `rowFound: false`",
+        false => "the query has more than 64 steps and conditions, or more than 32 steps in one sequence",
     }
 }
 

@@ -1,0 +1,370 @@
+//! What one matcher takes: parts, or some of their row groups.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::compute::cast;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use datafusion::common::DataFusionError;
+use datafusion::execution::memory_pool::MemoryReservation;
+use hw_catalog::{Part, Table};
+use hw_files::{Buffers, FileError, PartReader};
+use hw_funnel::{GroupExport, GroupRange, MatchError, PartMatcher, Partial, Progress, Query, Rows, Stage};
+
+use super::fault_of;
+use super::watch::{Activity, ColumnFigures, Figures, Watch};
+use crate::counters::Counters;
+use crate::error::QueryError;
+use crate::funnel::skip;
+use crate::hot::{HotKey, HotPart};
+use crate::yielding::CancelFlag;
+
+/// Bytes that decoding a column takes besides its uncompressed size, as a factor.
+const DECODING_FACTOR: u64 = 2;
+
+/// A part that was found as registered.
+pub(crate) struct OpenPart {
+    pub(crate) reader: PartReader,
+    /// For each column of the query, its place in the file.
+    pub(crate) columns: Vec<usize>,
+    /// For each of them the type of the table's numbers, where the file's are narrower.
+    pub(super) wider: Vec<Option<DataType>>,
+    /// How the memory tier knows it, if it may be held there.
+    pub(super) key: Option<HotKey>,
+    /// The part, if it is held in memory.
+    pub(super) hot: Option<Arc<HotPart>>,
+    /// Least time, where the footer tells it.
+    pub(super) earliest: Option<i128>,
+    /// For each row group, whether the timeframe rules it out.
+    pub(super) skipped: Vec<bool>,
+    pub(super) table: Arc<Table>,
+    pub(super) part: Part,
+    /// Bytes read that the statement's counters have.
+    pub(super) counted: AtomicU64,
+}
+
+impl OpenPart {
+    /// Whether the timeframe rules a row group out.
+    pub(crate) fn is_skipped(&self, row_group: usize) -> bool {
+        self.skipped.get(row_group).copied().unwrap_or(false)
+    }
+
+    /// Most bytes that the columns of one row group take while they are decoded.
+    pub(crate) fn decoding_bytes(&self) -> usize {
+        if self.hot.is_some() {
+            return 0;
+        }
+        let bytes = skip::largest_row_group(&self.reader, &self.columns).saturating_mul(DECODING_FACTOR);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes read since this was asked before.
+    fn bytes_uncounted(&self) -> u64 {
+        let read = self.reader.bytes_read();
+        read.saturating_sub(self.counted.fetch_max(read, Ordering::Relaxed))
+    }
+}
+
+/// Row groups of a part, ascending.
+#[derive(Clone)]
+pub(super) struct Piece {
+    pub(super) part: Arc<OpenPart>,
+    pub(super) row_groups: Vec<usize>,
+}
+
+impl Piece {
+    pub(super) fn whole(part: Arc<OpenPart>) -> Self {
+        Self {
+            row_groups: (0..part.reader.row_groups()).collect(),
+            part,
+        }
+    }
+}
+
+pub(super) struct UnitOutcome {
+    pub(super) partial: Partial,
+    pub(super) row_groups_pruned: u64,
+    /// The groups that were seen, if others must not have seen them.
+    pub(super) groups: Option<GroupRange>,
+    pub(super) figures: Option<Figures>,
+}
+
+/// Pieces for one matcher.
+pub(super) struct Unit {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) query: Arc<Query>,
+    pub(super) export: Option<GroupExport>,
+    pub(super) buffers: Buffers,
+    pub(super) counters: Arc<Counters>,
+    pub(super) cancelled: CancelFlag,
+    pub(super) reservation: MemoryReservation,
+    /// Whether other matchers take the rest of the parts.
+    pub(super) is_cut: bool,
+    /// Whether somebody asks what was done.
+    pub(super) is_measured: bool,
+}
+
+pub(super) enum UnitError {
+    /// The pool has no more.
+    Memory(DataFusionError),
+    Query(QueryError),
+}
+
+impl From<MatchError> for UnitError {
+    fn from(error: MatchError) -> Self {
+        Self::Query(QueryError::funnel_data(error))
+    }
+}
+
+impl UnitError {
+    fn of_part(self, part: &OpenPart) -> Self {
+        match self {
+            Self::Query(error) => Self::Query(error.of_part(&part.part.path)),
+            memory @ Self::Memory(_) => memory,
+        }
+    }
+}
+
+impl Unit {
+    pub(super) fn run(self) -> Result<UnitOutcome, UnitError> {
+        let watch = Watch::new(self.is_measured, self.query.columns().len());
+        let outcome = self.matched(&watch);
+        for piece in &self.pieces {
+            self.counters.add_bytes(piece.part.bytes_uncounted());
+        }
+        let figures = watch.finish();
+        outcome.map(|outcome| UnitOutcome { figures, ..outcome })
+    }
+
+    fn matched(&self, watch: &Watch) -> Result<UnitOutcome, UnitError> {
+        let parts = self.pieces.iter().map(|piece| piece.part.decoding_bytes());
+        let decoding = parts.max().unwrap_or(0);
+        let Some(mut matcher) = PartMatcher::new(&self.query, self.export)? else {
+            return Err(UnitError::Query(QueryError::internal("a query changed its matcher")));
+        };
+        let mut row_groups_pruned = self.push_all(&mut matcher, decoding, watch)?;
+        if row_groups_pruned.is_none() {
+            watch.note(|figures| figures.restarts += 1);
+            matcher.restart();
+            row_groups_pruned = self.push_all(&mut matcher, decoding, watch)?;
+        }
+        watch.enter(Some(Activity::Verdict));
+        watch.note(|figures| {
+            figures.selected = matcher.selected_rows();
+            figures.hopeless = matcher.hopeless_batches();
+        });
+        let groups = self.is_cut.then(|| matcher.group_range()).flatten();
+        let mut judged = matcher.judge()?;
+        self.reserve(judged.memory_size(), decoding, watch)?;
+        if judged.needs_rows() {
+            watch.note(|figures| figures.second_passes += 1);
+            self.each_row_group(watch, |rows| {
+                watch.enter(Some(Activity::SecondPass));
+                judged.push_again(rows).map_err(|error| error.of_part(rows.part()))?;
+                self.reserve(judged.memory_size(), decoding, watch).map(|()| true)
+            })?;
+        }
+        watch.enter(Some(Activity::Verdict));
+        Ok(UnitOutcome {
+            partial: judged.finish(),
+            row_groups_pruned: row_groups_pruned.unwrap_or(0),
+            groups,
+            figures: None,
+        })
+    }
+
+    /// Row groups skipped; `None` if rows were out of order.
+    fn push_all(&self, matcher: &mut PartMatcher, decoding: usize, watch: &Watch) -> Result<Option<u64>, UnitError> {
+        self.each_row_group(watch, |rows| {
+            watch.enter(Some(Activity::Masks));
+            let progress = matcher.push(rows).map_err(|error| error.of_part(rows.part()))?;
+            self.reserve(matcher.memory_size(), decoding, watch)?;
+            Ok(progress == Progress::Taken)
+        })
+    }
+
+    /// Calls `each` with every row group that the timeframe does not rule out, until it gives `false`; then `None`, else the
+    /// number of those that were ruled out.
+    fn each_row_group(
+        &self,
+        watch: &Watch,
+        mut each: impl FnMut(&mut PartRows<'_>) -> Result<bool, UnitError>,
+    ) -> Result<Option<u64>, UnitError> {
+        let mut skipped = 0;
+        for Piece { part, row_groups } in &self.pieces {
+            if let Some(hot) = &part.hot {
+                self.check_cancelled()?;
+                let columns = self.query.columns();
+                let rows = HotRows {
+                    part,
+                    hot,
+                    columns,
+                    watch,
+                };
+                if !each(&mut PartRows::Hot(rows))? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            for row_group in row_groups {
+                self.check_cancelled()?;
+                if part.is_skipped(*row_group) {
+                    skipped += 1;
+                    continue;
+                }
+                self.counters.note_read(&part.part.path);
+                let rows = RowGroup {
+                    part,
+                    row_group: *row_group,
+                    buffers: &self.buffers,
+                    watch,
+                };
+                if !each(&mut PartRows::Stored(rows))? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(skipped))
+    }
+
+    fn check_cancelled(&self) -> Result<(), UnitError> {
+        if self.cancelled.is_set() {
+            return Err(UnitError::Query(QueryError::Cancelled));
+        }
+        Ok(())
+    }
+
+    fn reserve(&self, matcher: usize, decoding: usize, watch: &Watch) -> Result<(), UnitError> {
+        watch.note(|figures| figures.memory = figures.memory.max(matcher as u64));
+        self.reservation
+            .try_resize(matcher + decoding)
+            .map_err(UnitError::Memory)
+    }
+}
+
+/// Rows as the matcher asks for them.
+enum PartRows<'a> {
+    Hot(HotRows<'a>),
+    Stored(RowGroup<'a>),
+}
+
+/// A part in memory.
+struct HotRows<'a> {
+    part: &'a OpenPart,
+    hot: &'a HotPart,
+    /// The columns of the query.
+    columns: Vec<&'a str>,
+    watch: &'a Watch,
+}
+
+impl HotRows<'_> {
+    fn column(&self, index: usize) -> Option<(&ArrayRef, bool)> {
+        self.hot.column(self.columns.get(index)?)
+    }
+}
+
+impl PartRows<'_> {
+    fn part(&self) -> &OpenPart {
+        match self {
+            Self::Hot(rows) => rows.part,
+            Self::Stored(rows) => rows.part,
+        }
+    }
+}
+
+impl Rows for PartRows<'_> {
+    type Error = UnitError;
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Hot(rows) => rows.hot.rows(),
+            Self::Stored(rows) => rows.part.reader.rows(rows.row_group),
+        }
+    }
+
+    fn column(&mut self, index: usize) -> Result<ArrayRef, UnitError> {
+        match self {
+            Self::Hot(rows) => {
+                let column = rows.column(index).map(|(array, _)| Arc::clone(array));
+                column.ok_or_else(|| no_column(index))
+            }
+            Self::Stored(rows) => rows.read(index),
+        }
+    }
+
+    fn is_complete(&self, index: usize) -> bool {
+        match self {
+            Self::Hot(rows) => rows.column(index).is_some_and(|(_, complete)| complete),
+            Self::Stored(rows) => {
+                let column = rows.part.columns.get(index);
+                column.is_some_and(|column| skip::is_complete(&rows.part.reader, rows.row_group, *column))
+            }
+        }
+    }
+
+    fn enters(&mut self, stage: Stage) {
+        let watch = match self {
+            Self::Hot(rows) => rows.watch,
+            Self::Stored(rows) => rows.watch,
+        };
+        watch.enter(Some(match stage {
+            Stage::Masks => Activity::Masks,
+            Stage::Groups => Activity::Groups,
+            Stage::Matching => Activity::Matching,
+        }));
+    }
+}
+
+fn no_column(index: usize) -> UnitError {
+    UnitError::Query(QueryError::internal(format!("the query has no column {index}")))
+}
+
+/// The rows of one row group.
+struct RowGroup<'a> {
+    part: &'a OpenPart,
+    row_group: usize,
+    buffers: &'a Buffers,
+    watch: &'a Watch,
+}
+
+impl RowGroup<'_> {
+    /// What was read of a column.
+    fn figures(&self, column: usize, array: &ArrayRef) -> ColumnFigures {
+        let (bytes, unfolded_bytes) = skip::chunk_bytes(&self.part.reader, self.row_group, column);
+        let figures = ColumnFigures {
+            row_groups: 1,
+            bytes,
+            unfolded_bytes,
+            ..ColumnFigures::default()
+        };
+        match (array.data_type(), array.to_data().child_data()) {
+            (DataType::Dictionary(..), [values]) => ColumnFigures {
+                dictionary_row_groups: 1,
+                entries: values.len() as u64,
+                ..figures
+            },
+            _ => ColumnFigures {
+                flat_rows: array.len() as u64,
+                ..figures
+            },
+        }
+    }
+
+    fn read(&self, index: usize) -> Result<ArrayRef, UnitError> {
+        let column = *self.part.columns.get(index).ok_or_else(|| no_column(index))?;
+        let before = self.watch.enter(Some(Activity::Decode));
+        let read = self.part.reader.read(self.row_group, column, self.buffers);
+        let told = |error: FileError| UnitError::Query(fault_of(&self.part.table, &self.part.part, &error));
+        let array = read.map_err(told)?.array;
+        self.watch.note_column(index, || self.figures(column, &array));
+        let array = match self.part.wider.get(index).and_then(Option::as_ref) {
+            None => array,
+            Some(wider) => {
+                cast(&array, wider).map_err(|error| UnitError::Query(QueryError::internal(error.to_string())))?
+            }
+        };
+        self.watch.enter(before);
+        Ok(array)
+    }
+}
