@@ -10,6 +10,7 @@ use hw_catalog::Bound;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::ParquetMetaData;
 
+use crate::part::guarded;
 use crate::{FileError, FoundFile, OpenLocation};
 
 pub(crate) use load::{
@@ -95,7 +96,7 @@ impl Footer {
 /// the store's own. All name the file.
 pub async fn footer(open: &OpenLocation, file: &FoundFile) -> Result<Footer, FileError> {
     let metadata = load::metadata(open, file).await?;
-    Footer::of(Arc::new(metadata)).map_err(|error| FileError::Unreadable {
+    guarded(|| Footer::of(Arc::new(metadata))).map_err(|error| FileError::Unreadable {
         file: open.shown(file),
         reason: error.to_string(),
     })

@@ -18,7 +18,7 @@ use super::column::plain_type;
 use crate::FileError;
 
 /// Calls the crate, which is not written for damaged bytes everywhere: a panic of it counts as damage.
-pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     let outcome = catch_unwind(AssertUnwindSafe(call));
     outcome.unwrap_or_else(|_| Err(ParquetError::General("its bytes make no sense".to_owned())))
 }

@@ -9,8 +9,9 @@ use arrow_schema::{DataType, Field, Schema};
 use expect_test::{Expect, expect};
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::data_type::{Int64Type, Int96, Int96Type};
-use parquet::file::metadata::SortingColumn;
+use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -370,4 +371,33 @@ async fn vanished_and_changed_files_are_told_apart() {
     open.store.delete(&file.object).await.unwrap();
     let error = footer(&open, &file).await.unwrap_err();
     assert_eq!((error.code(), error.fault()), ("HW-T010", crate::Fault::Data));
+}
+
+#[tokio::test]
+async fn an_embedded_schema_that_makes_no_sense_is_told() {
+    let rows = batch(vec![
+        ("n", array(Int64Array::from(vec![1; 10]))),
+        ("t", array(StringArray::from(vec!["x"; 10]))),
+    ]);
+    let text = parquet::arrow::encode_arrow_schema(&rows.schema());
+    let mut errors = 0;
+    for place in 0..text.len() {
+        let mut damaged = text.clone();
+        damaged.replace_range(place..=place, if &text[place..=place] == "i" { "Z" } else { "i" });
+        let schema = KeyValue::new("ARROW:schema".to_owned(), damaged);
+        let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![schema]));
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties.build())
+            .with_skip_arrow_metadata(true);
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new_with_options(&mut bytes, rows.schema(), options).unwrap();
+        writer.write(&rows).unwrap();
+        writer.close().unwrap();
+        let (open, file) = stored(bytes).await;
+        if let Err(error) = footer(&open, &file).await {
+            assert_eq!(error.fault(), crate::Fault::Data, "{error}");
+            errors += 1;
+        }
+    }
+    assert!(errors > 10, "{errors} errors");
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::{DataType, Schema, SchemaRef};
@@ -139,7 +140,8 @@ impl AsyncFileReader for PartReader {
             if let Some(check) = &check {
                 check.file(&self.location).await?;
             }
-            let footer = self.inner.get_metadata(options).await;
+            let footer = AssertUnwindSafe(self.inner.get_metadata(options)).catch_unwind().await;
+            let footer = footer.unwrap_or_else(|_| Err(senseless()));
             let footer = footer.map_err(|error| match &check {
                 Some(check) => check.unreadable(&error),
                 None => error,
@@ -147,6 +149,7 @@ impl AsyncFileReader for PartReader {
             if let Some(check) = &check {
                 check.schema(&footer)?;
             }
+            let footer = without_empty_row_groups(footer);
             if std::mem::take(&mut self.is_first) {
                 self.counters.add_row_groups(footer.num_row_groups());
             }
@@ -197,7 +200,9 @@ impl Check {
 
     fn schema(&self, footer: &ParquetMetaData) -> Result<(), ParquetError> {
         let file = footer.file_metadata();
-        let found = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
+        let read = || parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata());
+        let found = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(senseless()));
+        let found = found.map_err(|error| self.unreadable(&error))?;
         match first_difference(&self.schema, &found) {
             None => Ok(()),
             Some(wrong) => Err(self.fault(wrong)),
@@ -211,6 +216,37 @@ impl Check {
             wrong,
         }))
     }
+}
+
+/// Row groups without rows may have page indexes without pages, which the engine does not expect.
+fn without_empty_row_groups(footer: Arc<ParquetMetaData>) -> Arc<ParquetMetaData> {
+    let has_rows: Vec<bool> = footer.row_groups().iter().map(|group| group.num_rows() > 0).collect();
+    if !has_rows.contains(&false) {
+        return footer;
+    }
+    let mut builder = footer.as_ref().clone().into_builder();
+    let row_groups = filled(builder.take_row_groups(), &has_rows);
+    let column_index = builder.take_column_index().map(|index| filled(index, &has_rows));
+    let offset_index = builder.take_offset_index().map(|index| filled(index, &has_rows));
+    let builder = builder.set_row_groups(row_groups);
+    Arc::new(
+        builder
+            .set_column_index(column_index)
+            .set_offset_index(offset_index)
+            .build(),
+    )
+}
+
+fn filled<T>(row_groups: Vec<T>, has_rows: &[bool]) -> Vec<T> {
+    let all = row_groups.into_iter().zip(has_rows);
+    all.filter(|(_, has_rows)| **has_rows)
+        .map(|(row_group, _)| row_group)
+        .collect()
+}
+
+/// Footers are read by code that is not written for damaged bytes everywhere: a panic of it counts as damage.
+fn senseless() -> ParquetError {
+    ParquetError::General("its footer makes no sense".to_owned())
 }
 
 /// The first registered column that the file has not, or has with another type. Further columns are no fault: they
