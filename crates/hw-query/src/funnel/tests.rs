@@ -2,6 +2,7 @@
 mod cut;
 mod encodings;
 mod explain;
+mod fuzz;
 
 use std::sync::Arc;
 use std::time::Duration;
