@@ -17,6 +17,7 @@ mod buffers;
 mod cause;
 mod chunk;
 mod codec;
+mod codes;
 mod column;
 mod delta;
 mod fixed;
@@ -44,13 +45,14 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use self::buffers::Block;
 use self::cause::{Cause, Decoded, damaged, present};
-use self::chunk::{Opener, Shape};
+use self::chunk::{Opener, Pages, Shape};
 use self::codec::{Codec, Decoders};
 use self::column::Leaf;
 use crate::FileError;
 
 pub use self::buffers::Buffers;
 pub(crate) use self::library::guarded;
+pub use self::codes::{Codes, ColumnValues};
 pub use self::source::{LocalFile, ReadRange, source};
 
 /// One Parquet file opened for reading columns of row groups. Clones share it.
@@ -149,6 +151,17 @@ impl PartReader {
             .map_err(|cause| self.told(cause, row_group, column))
     }
 
+    /// Reads a column like [`read`](Self::read), as bare codes where its pages have some.
+    ///
+    /// # Errors
+    /// As [`PartReader::read`].
+    pub fn read_codes(&self, row_group: usize, column: usize, buffers: &Buffers) -> Result<ColumnValues, FileError> {
+        self.checked(row_group, column)?;
+        self.inner
+            .codes(row_group, column, buffers)
+            .map_err(|cause| self.told(cause, row_group, column))
+    }
+
     /// The values of a column's dictionary, if all pages of the row group are dictionary-coded. Reads the dictionary alone.
     ///
     /// `None` too where the footer does not tell how pages are coded, and for columns that the page loop does not know. Not
@@ -205,7 +218,7 @@ impl PartReader {
 impl Inner {
     fn column(self: &Arc<Self>, row_group: usize, column: usize, buffers: &Buffers) -> Decoded<Column> {
         let rows = self.rows(row_group)?;
-        match self.by_pages(row_group, column, rows, buffers) {
+        match self.by_pages(row_group, column, buffers, values::read) {
             Ok(array) => Ok(Column { array, by_pages: true }),
             Err(Cause::NotHere) => Ok(Column {
                 array: library::read(self, row_group, column, rows)?,
@@ -215,7 +228,24 @@ impl Inner {
         }
     }
 
-    fn by_pages(&self, row_group: usize, column: usize, rows: usize, buffers: &Buffers) -> Decoded<ArrayRef> {
+    fn codes(self: &Arc<Self>, row_group: usize, column: usize, buffers: &Buffers) -> Decoded<ColumnValues> {
+        match self.by_pages(row_group, column, buffers, codes::read) {
+            Err(Cause::NotHere) => {
+                library::read(self, row_group, column, self.rows(row_group)?).map(ColumnValues::Flat)
+            }
+            decoded => decoded,
+        }
+    }
+
+    /// Opens the pages of a column for `read`.
+    fn by_pages<T>(
+        &self,
+        row_group: usize,
+        column: usize,
+        buffers: &Buffers,
+        read: fn(&Leaf, &Pages, &mut Opener<'_>) -> Decoded<T>,
+    ) -> Decoded<T> {
+        let rows = self.rows(row_group)?;
         let (leaf, chunk) = self.leaf(row_group, column)?;
         let shape = shape(leaf, chunk, rows)?;
         let range = self.chunk_range(chunk)?;
@@ -223,7 +253,7 @@ impl Inner {
         let bytes = bytes.bytes().get(..length(&range)).unwrap_or_default();
         let pages = chunk::pages(bytes, &shape)?;
         with_decoders(buffers, |decoders| {
-            values::read(leaf, &pages, &mut Opener::new(bytes, shape, decoders, buffers))
+            read(leaf, &pages, &mut Opener::new(bytes, shape, decoders, buffers))
         })
     }
 

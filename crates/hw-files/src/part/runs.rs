@@ -17,7 +17,7 @@ pub(super) enum Run<'a> {
 }
 
 impl Run<'_> {
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         match self {
             Self::Repeated { count, .. } | Self::Packed { count, .. } => *count,
         }

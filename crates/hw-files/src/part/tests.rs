@@ -24,7 +24,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::properties::WriterProperties;
 
 use super::column::plain_type;
-use super::{Buffers, PartReader, ReadRange};
+use super::{Buffers, Codes, ColumnValues, PartReader, ReadRange};
 use crate::FileError;
 
 /// A file in memory.
@@ -124,6 +124,7 @@ fn check(file: &Bytes) -> Vec<(DataType, bool)> {
                 "{name}: a null buffer where there are nulls, and there alone"
             );
             check_dictionary(&reader, row_group, column, &read.array);
+            check_codes(&reader, row_group, column, &read.array);
             if row_group == 0 {
                 told.push((read.array.data_type().clone(), read.by_pages));
             }
@@ -132,6 +133,41 @@ fn check(file: &Bytes) -> Vec<(DataType, bool)> {
     drop(reader);
     assert_eq!(buffers.lent_size(), 0, "all memory came back");
     told
+}
+
+/// Bare codes stand for the same values, in the narrowest width that has room for null too.
+#[track_caller]
+fn check_codes(reader: &PartReader, row_group: usize, column: usize, array: &ArrayRef) {
+    let buffers = Buffers::default();
+    let (codes, entries) = match reader.read_codes(row_group, column, &buffers).unwrap() {
+        ColumnValues::Flat(flat) => {
+            assert!(array.as_any_dictionary_opt().is_none());
+            assert_eq!(&flat, array);
+            return;
+        }
+        ColumnValues::Coded { codes, entries } => (codes, entries),
+    };
+    let dictionary = array.as_any_dictionary_opt().expect("all pages are dictionary-coded");
+    assert_eq!(&entries, dictionary.values());
+    let distinct = entries.len() + usize::from(reader.schema().field(column).is_nullable());
+    let (width, codes): (usize, Vec<usize>) = match &codes {
+        Codes::U8(codes) => (1 << 8, codes.iter().map(|code| usize::from(*code)).collect()),
+        Codes::U16(codes) => (1 << 16, codes.iter().map(|code| usize::from(*code)).collect()),
+        Codes::U32(codes) => (usize::MAX, codes.iter().map(|code| *code as usize).collect()),
+    };
+    let fits = [1 << 8, 1 << 16, usize::MAX]
+        .into_iter()
+        .find(|width| distinct <= *width);
+    assert_eq!(Some(width), fits, "{distinct} distinct codes");
+    let keys = match entries.is_empty() {
+        true => Vec::new(),
+        false => dictionary.normalized_keys(),
+    };
+    let expected = (0..array.len()).map(|row| match dictionary.keys().is_valid(row) {
+        true => keys[row],
+        false => entries.len(),
+    });
+    assert_eq!(codes, expected.collect::<Vec<_>>());
 }
 
 /// The dictionary alone is that of the whole.

@@ -6,7 +6,7 @@ use super::cause::Decoded;
 use super::runs::{Run, Runs};
 
 /// Bits of a definition level of a column that is not nested.
-const LEVEL_BITS: usize = 1;
+pub(super) const LEVEL_BITS: usize = 1;
 
 /// Grows page by page. Nothing is stored before the first null.
 #[derive(Default)]

@@ -15,19 +15,25 @@ use super::unpack::Key;
 use super::{boolean, fixed, text};
 
 /// Dictionaries of up to so many values have keys of a byte, of two bytes.
-const BYTE_KEYS_MAX: usize = 1 << 8;
-const SHORT_KEYS_MAX: usize = 1 << 16;
+pub(super) const BYTE_KEYS_MAX: usize = 1 << 8;
+pub(super) const SHORT_KEYS_MAX: usize = 1 << 16;
 
 /// Decodes all pages.
 pub(super) fn read(leaf: &Leaf, pages: &Pages, opener: &mut Opener<'_>) -> Decoded<ArrayRef> {
-    let keyed = pages.data.iter().all(|page| page.coding == Coding::Keys);
-    match &pages.dictionary {
-        Some(page) if keyed && !pages.data.is_empty() && leaf.stored != Stored::Boolean => {
+    match coded(leaf, pages) {
+        Some(page) => {
             let values = dictionary(leaf, page, opener)?;
             keyed_array(values, pages, opener)
         }
-        _ => flat(leaf, pages, opener),
+        None => flat(leaf, pages, opener),
     }
+}
+
+/// The dictionary, if all pages have keys for it.
+pub(super) fn coded<'a>(leaf: &Leaf, pages: &'a Pages) -> Option<&'a DictionaryPage> {
+    let keyed = pages.data.iter().all(|page| page.coding == Coding::Keys);
+    let page = pages.dictionary.as_ref()?;
+    (keyed && !pages.data.is_empty() && leaf.stored != Stored::Boolean).then_some(page)
 }
 
 /// The values of a dictionary page.
@@ -69,7 +75,8 @@ where
     }
 }
 
-fn flat(leaf: &Leaf, pages: &Pages, opener: &mut Opener<'_>) -> Decoded<ArrayRef> {
+/// Decodes all pages to one value per row.
+pub(super) fn flat(leaf: &Leaf, pages: &Pages, opener: &mut Opener<'_>) -> Decoded<ArrayRef> {
     let rows = opener.shape.rows;
     match leaf.stored {
         Stored::Boolean => {
