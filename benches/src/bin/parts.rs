@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use hw_files::{Buffers, FileError, LocalFile, PartReader};
-use hw_funnel::{Dataset, MatchError, PartMatcher, Partial, Progress, Query, Rows, result, validate};
+use hw_files::{Buffers, ColumnValues, FileError, LocalFile, PartReader};
+use hw_funnel::{Dataset, MatchError, Memory, PartMatcher, Partial, Progress, Query, Rows, Stored, result, validate};
 use serde_json::{Value, json};
 
 type Anything<T> = Result<T, Box<dyn Error>>;
@@ -82,14 +82,14 @@ fn query(document: &Value, files: &[PathBuf]) -> Anything<Query> {
 }
 
 fn run(query: &Query, files: &[PathBuf], buffers: &Buffers) -> Anything<Partial> {
-    let mut partial = Partial::empty(query);
+    let (mut partial, memory) = (Partial::empty(query), Memory::default());
     for file in files {
-        partial.merge(part(query, file, buffers)?)?;
+        partial.merge(part(query, file, buffers, &memory)?)?;
     }
     Ok(partial)
 }
 
-fn part(query: &Query, file: &Path, buffers: &Buffers) -> Anything<Partial> {
+fn part(query: &Query, file: &Path, buffers: &Buffers, memory: &Memory) -> Anything<Partial> {
     let reader = open(file)?;
     let columns: Vec<usize> = query
         .columns()
@@ -104,7 +104,7 @@ fn part(query: &Query, file: &Path, buffers: &Buffers) -> Anything<Partial> {
             buffers,
         })
     };
-    let mut matcher = PartMatcher::new(query, None)?.ok_or("the query is one for the plain matcher")?;
+    let mut matcher = PartMatcher::with_memory(query, None, memory)?.ok_or("the query is one for the plain matcher")?;
     for mut rows in row_groups() {
         if matcher.push(&mut rows)? != Progress::Taken {
             matcher.restart();
@@ -150,6 +150,21 @@ impl Rows for RowGroup<'_> {
     fn column(&mut self, index: usize) -> Result<ArrayRef, Failed> {
         let column = *self.columns.get(index).ok_or(Failed::Column(index))?;
         Ok(self.reader.read(self.row_group, column, self.buffers)?.array)
+    }
+
+    fn stored(&mut self, index: usize) -> Result<Stored, Failed> {
+        let column = *self.columns.get(index).ok_or(Failed::Column(index))?;
+        Ok(match self.reader.read_codes(self.row_group, column, self.buffers)? {
+            ColumnValues::Coded { codes, entries } => Stored::Coded {
+                codes: match codes {
+                    hw_files::Codes::U8(codes) => hw_funnel::Codes::U8(codes),
+                    hw_files::Codes::U16(codes) => hw_funnel::Codes::U16(codes),
+                    hw_files::Codes::U32(codes) => hw_funnel::Codes::U32(codes),
+                },
+                entries,
+            },
+            ColumnValues::Flat(array) => Stored::Array(array),
+        })
     }
 
     fn is_complete(&self, _index: usize) -> bool {

@@ -51,8 +51,8 @@ use self::column::Leaf;
 use crate::FileError;
 
 pub use self::buffers::Buffers;
-pub(crate) use self::library::guarded;
 pub use self::codes::{Codes, ColumnValues};
+pub(crate) use self::library::guarded;
 pub use self::source::{LocalFile, ReadRange, source};
 
 /// One Parquet file opened for reading columns of row groups. Clones share it.

@@ -34,6 +34,7 @@ mod durations;
 mod filter;
 mod finding;
 mod matcher;
+mod memory;
 mod outline;
 mod partial;
 mod query;
@@ -47,7 +48,10 @@ mod time;
 mod validate;
 
 pub use finding::{Finding, FindingKind};
-pub use matcher::{GroupExport, GroupRange, JudgedPart, MatchError, Matcher, PartMatcher, Progress, Rows, Stage};
+pub use matcher::{
+    Codes, GroupExport, GroupRange, JudgedPart, MatchError, Matcher, PartMatcher, Progress, Rows, Stage, Stored,
+};
+pub use memory::Memory;
 pub use outline::{ColumnOutline, PredicateOutline, Strategy};
 pub use partial::{Partial, PartialError};
 pub use query::{Dataset, Query, RebuildError};

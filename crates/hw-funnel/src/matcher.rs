@@ -17,11 +17,13 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::Schema;
 
 use crate::column::{Cell, Cells, ColumnKind};
+use crate::memory::Memory;
 use crate::partial::Partial;
 use crate::query::Query;
 use crate::scalar::Number;
+pub use fast::Codes;
 use fast::{Arrival, FastMatcher};
-pub use part::{GroupRange, JudgedPart, PartMatcher, Progress, Rows, Stage};
+pub use part::{GroupRange, JudgedPart, PartMatcher, Progress, Rows, Stage, Stored};
 use plain::PlainMatcher;
 
 /// What stands in the way of matching.
@@ -162,7 +164,7 @@ impl Matcher {
     /// any encoding; timestamps need the unit of validation.
     pub fn new(query: &Query, schema: &Schema) -> Result<Self, MatchError> {
         check_schema(query, schema)?;
-        let fast = FastMatcher::new(query, Arrival::Any, true);
+        let fast = FastMatcher::new(query, Arrival::Any, true, &Memory::default());
         Ok(Self {
             query: query.clone(),
             rows: match fast {

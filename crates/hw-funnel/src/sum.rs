@@ -42,6 +42,15 @@ impl Sum {
         }
     }
 
+    /// Adds `count` terms whose sum is known [in fixed point](FixedTerms).
+    pub(crate) fn add_fixed(&mut self, sum: i128, count: u64, terms: &FixedTerms) {
+        self.count += count;
+        match &mut self.total {
+            Total::Int(total) => *total = total.saturating_add(sum),
+            Total::Float(total) => total.add_digits(sum, terms.lowest),
+        }
+    }
+
     /// Adds the sum of other rows of the same column; `false`, and nothing is added, if it is of another type.
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         match (&mut self.total, &other.total) {
@@ -67,11 +76,57 @@ impl Sum {
     }
 }
 
+/// The values of a dictionary as integers of one place value, so that adding them is one addition.
+#[derive(Debug)]
+pub(crate) struct FixedTerms {
+    /// By place in the dictionary; 0 for null.
+    pub(crate) terms: Vec<i128>,
+    /// The limb that all digits begin at.
+    lowest: u32,
+}
+
+impl FixedTerms {
+    /// `None` if the values are too far apart, or infinite, for `rows` of them to be added in 128 bits.
+    pub(crate) fn of(values: impl Iterator<Item = Option<Number>> + Clone, rows: usize) -> Option<Self> {
+        let mut bits = (u32::MAX, 0);
+        let mut greatest_int = 0;
+        for value in values.clone().flatten() {
+            match value {
+                Number::Int(value) => greatest_int = greatest_int.max(value.unsigned_abs()),
+                Number::Float(value) if !value.is_finite() => return None,
+                Number::Float(value) => {
+                    let (mantissa, exponent) = decompose(value);
+                    if mantissa != 0 {
+                        bits = (bits.0.min(exponent), bits.1.max(exponent + MANTISSA_BITS));
+                    }
+                }
+            }
+        }
+        let lowest = if bits.1 == 0 { 0 } else { bits.0 / LIMB_BITS };
+        let width = (u128::BITS - greatest_int.leading_zeros()).max(bits.1.saturating_sub(lowest * LIMB_BITS));
+        if width + (usize::BITS - rows.leading_zeros()) >= i128::BITS - 1 {
+            return None;
+        }
+        let term = |value: Option<Number>| match value {
+            None => 0,
+            Some(Number::Int(value)) => value,
+            Some(Number::Float(value)) => match decompose(value) {
+                (0, _) => 0,
+                (mantissa, exponent) => i128::from(mantissa) << (exponent - lowest * LIMB_BITS),
+            },
+        };
+        Some(Self {
+            terms: values.map(term).collect(),
+            lowest,
+        })
+    }
+}
+
 /// A sum of doubles in fixed point: limb `i` counts multiples of `2^(32 i - 1074)`, the smallest double.
 ///
 /// A term of 53 bits, shifted by up to 31, takes 84 of a limb's 127 bits; the rest leaves room for 2^43 terms before a
 /// limb could overflow.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 struct ExactSum {
     /// Limb number and content, ascending; most sums need one to three.
     limbs: Vec<(u8, i128)>,
@@ -79,10 +134,20 @@ struct ExactSum {
     negative_infinities: u64,
 }
 
+/// Bits of a double's digits, the hidden one included.
+const MANTISSA_BITS: u32 = 53;
 /// Bits of a limb's place value.
 const LIMB_BITS: u32 = 32;
 /// 2098 bits of all doubles, 43 bits for carries, in limbs of 32 bits, and one for the sign.
 const LIMBS: usize = 70;
+
+/// The same terms may stand in other limbs, depending on how many were added at once.
+impl PartialEq for ExactSum {
+    fn eq(&self, other: &Self) -> bool {
+        let infinities = |sum: &Self| (sum.infinities, sum.negative_infinities);
+        infinities(self) == infinities(other) && (self.limbs == other.limbs || self.digits(1) == other.digits(1))
+    }
+}
 
 impl ExactSum {
     fn add(&mut self, value: f64) {
@@ -94,6 +159,22 @@ impl ExactSum {
             self.infinities += 1;
         } else if value < 0.0 {
             self.negative_infinities += 1;
+        }
+    }
+
+    /// Adds an integer of the place value of a limb, digit by digit, so that no limb is filled more than by a term.
+    fn add_digits(&mut self, sum: i128, lowest: u32) {
+        let mut rest = sum;
+        for limb in lowest.. {
+            let is_last = limb == lowest + 3;
+            let digit = if is_last { rest } else { rest & i128::from(u32::MAX) };
+            if digit != 0 {
+                self.add_to_limb(u8::try_from(limb).unwrap_or(u8::MAX), digit);
+            }
+            rest >>= LIMB_BITS;
+            if is_last {
+                return;
+            }
         }
     }
 
@@ -127,11 +208,34 @@ impl ExactSum {
     }
 
     fn round_finite(&self) -> f64 {
+        self.round_narrow().unwrap_or_else(|| self.round_wide())
+    }
+
+    fn round_wide(&self) -> f64 {
         let digits = self.digits(1);
         let is_negative = digits.last().is_some_and(|top| top >> (LIMB_BITS - 1) == 1);
         let magnitude = if is_negative { self.digits(-1) } else { digits };
         let rounded = round_magnitude(&magnitude);
         if is_negative { -rounded } else { rounded }
+    }
+
+    /// The sum of neighbouring limbs, as one integer, if it is one of 128 bits. Most sums are.
+    fn round_narrow(&self) -> Option<f64> {
+        let (lowest, _) = self.limbs.first()?;
+        let mut sum = 0_i128;
+        for (limb, content) in &self.limbs {
+            let shift = u32::from(limb - lowest) * LIMB_BITS;
+            let factor = 1_i128.checked_shl(shift).filter(|factor| *factor > 0)?;
+            sum = sum.checked_add(content.checked_mul(factor)?)?;
+        }
+        let exponent = i64::from(*lowest) * i64::from(LIMB_BITS);
+        let magnitude = sum.unsigned_abs();
+        let rounded = if magnitude == 0 {
+            0.0
+        } else {
+            round_head(magnitude, exponent, true)
+        };
+        Some(if sum < 0 { -rounded } else { rounded })
     }
 
     /// The sum, times `sign`, as digits of 32 bits in two's complement, lowest first.
@@ -203,6 +307,9 @@ fn round_head(head: u128, exponent: i64, is_tail_zero: bool) -> f64 {
 /// `mantissa * 2^(exponent - 1074)` for a mantissa of at most 54 bits that the result can hold; infinity beyond.
 #[expect(clippy::cast_precision_loss, reason = "the mantissa fits")]
 fn scale(mantissa: u128, exponent: i64) -> f64 {
+    if let Some(power) = power_of_two(exponent - 1074) {
+        return mantissa as f64 * power;
+    }
     let smallest = f64::from_bits(1);
     // In steps that are powers of two themselves; none of the products rounds before the result overflows.
     let mut scaled = mantissa as f64 * smallest;
@@ -213,6 +320,14 @@ fn scale(mantissa: u128, exponent: i64) -> f64 {
         left -= step;
     }
     scaled
+}
+
+/// `2^exponent`, if it is neither subnormal nor so large that its product with a mantissa could overflow.
+fn power_of_two(exponent: i64) -> Option<f64> {
+    let biased = u64::try_from(exponent + 1023)
+        .ok()
+        .filter(|biased| (1..1900).contains(biased))?;
+    Some(f64::from_bits(biased << 52))
 }
 
 /// [`Sum`] as it is stored: integers as text, since JSON has no 128 bits.

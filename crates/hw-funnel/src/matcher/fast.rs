@@ -23,28 +23,27 @@ mod tallies;
 mod values;
 mod verdict;
 
-use arrow_array::ArrayRef;
+use std::collections::VecDeque;
 
 use self::counters::CounterStates;
 use self::gather::Gathered;
 use self::groups::{Groups, RowSlots};
+pub use self::input::Codes;
 use self::input::{Clock, Input, Times};
-use self::masks::{ColumnMasks, Selected};
+use self::masks::{BLOCK_ROWS, ColumnMasks, PassMasks, Selected};
 use self::pairs::Pairs;
-use self::plan::Plan;
+use self::plan::{Pass, Plan};
 use self::states::PatternStates;
 use self::tallies::RowNumbers;
 use self::values::Values;
 use super::MatchError;
 use super::part::{Progress, Rows, Stage};
 use crate::document::BreakdownBy;
+use crate::memory::Memory;
 use crate::outline::Strategy;
 use crate::query::{Column, Query};
 use crate::scalar::Scalar;
 pub(super) use verdict::Judged;
-
-/// Rows that are selected before their states are touched: few enough to stay in the processor's cache.
-const BLOCK_ROWS: usize = 8_192;
 
 /// How the rows of a group come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +58,10 @@ pub(super) enum Arrival {
 pub(super) struct FastMatcher {
     query: Query,
     columns: std::sync::Arc<[Column]>,
-    plan: Plan,
+    plan: std::sync::Arc<Plan>,
     clock: Clock,
     groups: Groups,
+    memory: Memory,
     /// Rows within the timeframe per slot.
     rows: Vec<u32>,
     row_total: u64,
@@ -70,10 +70,12 @@ pub(super) struct FastMatcher {
     counters: Vec<CounterStates>,
     matching: Matching,
     breakdown: Option<BrokenDown>,
-    /// Rows for aggregations, unless the caller gives them again.
-    kept: Option<Vec<KeptRows>>,
+    /// Rows for aggregations.
+    kept: Kept,
     kept_bytes: usize,
     scratch: Scratch,
+    /// Whether the next two are counted.
+    is_measured: bool,
     /// Rows that serve some use.
     selected: u64,
     /// Batches in which none can.
@@ -111,11 +113,24 @@ struct BrokenDown {
     pairs: Option<Pairs>,
 }
 
-/// Columns of a batch and the slots of its rows.
-struct KeptRows {
-    slots: Vec<u32>,
-    columns: Vec<(usize, ArrayRef)>,
+/// What is kept of the rows for aggregations over chosen groups.
+enum Kept {
+    /// There are no aggregations.
+    Nothing,
+    /// All that is needed of each batch.
+    All(Vec<KeptRows>),
+    /// What was read anyway of each batch, as long as there is not too much of it; the caller gives all of them again.
+    Known(VecDeque<Option<KeptRows>>),
 }
+
+/// Columns of a batch and the slots of its rows; rows outside of the timeframe have none.
+struct KeptRows {
+    slots: RowSlots,
+    columns: Vec<(usize, Input)>,
+}
+
+/// Bytes of what is kept although it could be read again.
+const KNOWN_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 #[derive(Default)]
 struct Scratch {
@@ -128,12 +143,12 @@ struct Scratch {
 impl FastMatcher {
     /// `None` if the query is one of the few that only the plain matcher takes. `keeps_rows`: whether rows are kept for
     /// aggregations; else the caller gives them [again](Judged::push_again).
-    pub(super) fn new(query: &Query, arrival: Arrival, keeps_rows: bool) -> Option<Self> {
+    pub(super) fn new(query: &Query, arrival: Arrival, keeps_rows: bool, memory: &Memory) -> Option<Self> {
         let plan = Plan::of(query)?;
         let breakdown = plan.breakdown.map(|(column, by)| BrokenDown {
             column,
             values: Values::default(),
-            pairs: (by == BreakdownBy::Pair).then(Pairs::new),
+            pairs: (by == BreakdownBy::Pair).then(|| Pairs::new(memory)),
         });
         let matching = if arrival == Arrival::Any || plan.needs_gathering() {
             Matching::Gathering(Gathered::new(plan.uses, breakdown.is_some()))
@@ -149,17 +164,23 @@ impl FastMatcher {
             counters: counters
                 .map(|counter| CounterStates::new(counter, is_float(counter.target.sum)))
                 .collect(),
-            kept: (keeps_rows && !plan.tally_columns.is_empty()).then(Vec::new),
+            kept: match (plan.tally_columns.is_empty(), keeps_rows) {
+                (true, _) => Kept::Nothing,
+                (false, true) => Kept::All(Vec::new()),
+                (false, false) => Kept::Known(VecDeque::new()),
+            },
             kept_bytes: 0,
             matching,
             breakdown,
-            plan,
+            plan: std::sync::Arc::new(plan),
             clock: Clock::default(),
-            groups: Groups::new(),
+            groups: Groups::new(memory),
+            memory: memory.clone(),
             rows: Vec::new(),
             row_total: 0,
             seen: Vec::new(),
             scratch: Scratch::default(),
+            is_measured: false,
             selected: 0,
             hopeless: 0,
             columns: query.columns.clone().into(),
@@ -178,26 +199,58 @@ impl FastMatcher {
         let mut batch = Batch::new(&columns, rows);
         let frame = self.frame(&mut batch)?;
         if frame.as_ref().is_some_and(|frame| !frame.contains(&true)) {
+            if let Kept::Known(known) = &mut self.kept {
+                known.push_back(None);
+            }
             return Ok(Progress::Taken);
         }
         let frame = frame.as_deref();
-        let masks = self.masks(&mut batch)?;
-        self.hopeless += u64::from(masks.is_empty() && !self.plan.filter_columns.is_empty());
         batch.rows.enters(Stage::Groups);
         let group = columns.first().ok_or_else(|| no_column(0))?;
         let slots = RowSlots::new(&mut self.groups, &batch.input(0)?, group)?;
         self.reserve();
-        if !slots.count(frame, &mut self.rows) {
+        let values = self.breakdown_values(&mut batch)?;
+        if !self.count(&slots, frame, values.as_ref()) {
             return Err(MatchError::NullGroup {
                 column: group.name.clone(),
             }
             .into());
         }
+        let plan = std::sync::Arc::clone(&self.plan);
+        let mut progress = Progress::Taken;
+        let mut is_hopeless = plan.passes.iter().any(|pass| !pass.columns.is_empty());
+        let mut selected = vec![false; if self.is_measured { count } else { 0 }];
+        for pass in &plan.passes {
+            batch.rows.enters(Stage::Masks);
+            if let Some(masks) = self.masks(&mut batch, pass)? {
+                is_hopeless = false;
+                self.mark_selected(&masks, frame, &mut selected);
+                batch.rows.enters(Stage::Matching);
+                progress = self.run_pass(&mut batch, pass, &masks, &slots, frame, values.as_ref())?;
+            }
+            if progress == Progress::OutOfOrder {
+                return Ok(progress);
+            }
+        }
+        self.hopeless += u64::from(is_hopeless);
+        self.selected += selected.iter().filter(|is_selected| **is_selected).count() as u64;
         batch.rows.enters(Stage::Matching);
-        let values = self.breakdown_values(&mut batch, &slots, frame)?;
-        let progress = self.match_rows(&mut batch, &masks, &slots, frame, values.as_ref())?;
-        self.keep(&mut batch, &slots, frame)?;
+        self.keep(&mut batch, slots, frame)?;
         Ok(progress)
+    }
+
+    /// Counts the rows within the timeframe per slot, or per pair; whether all of them have a slot.
+    fn count(&mut self, slots: &RowSlots, frame: Option<&[bool]>, values: Option<&values::RowValues>) -> bool {
+        let pairs = self.breakdown.as_mut().and_then(|breakdown| breakdown.pairs.as_mut());
+        let (Some(pairs), Some(values)) = (pairs, values) else {
+            return slots.count(frame, &mut self.rows);
+        };
+        if let Some(counts) = pairs.table() {
+            // Rows per slot are added up from those at the end.
+            return slots.count_pairs(frame, values, counts);
+        }
+        slots.for_each(frame, |row, slot| pairs.add(slot, values.get(row)));
+        slots.count(frame, &mut self.rows)
     }
 
     /// Which rows are within the timeframe; `None` if all are.
@@ -222,21 +275,22 @@ impl FastMatcher {
         Ok(inside.contains(&false).then_some(inside))
     }
 
-    fn masks<R: Rows>(&self, batch: &mut Batch<'_, R>) -> Result<Vec<ColumnMasks>, R::Error> {
-        let mut masks = Vec::with_capacity(self.plan.filter_columns.len());
-        for column in &self.plan.filter_columns {
-            masks.push(ColumnMasks::new(
-                &self.query,
-                self.plan.uses,
-                column,
-                &batch.input(column.column)?,
-            )?);
-            // The other columns need not be read.
-            if masks.last().is_some_and(ColumnMasks::is_hopeless) {
-                return Ok(vec![]);
+    /// `None` if no row can serve any use of the pass; then not all of its columns need be read.
+    fn masks<R: Rows>(&self, batch: &mut Batch<'_, R>, pass: &Pass) -> Result<Option<PassMasks>, R::Error> {
+        let mut masks = Vec::with_capacity(pass.columns.len());
+        for column in pass
+            .columns
+            .iter()
+            .filter_map(|place| self.plan.filter_columns.get(*place))
+        {
+            let input = batch.input(column.column)?;
+            let of_column = ColumnMasks::new(&self.query, pass.uses, column, &input)?;
+            if of_column.is_hopeless() {
+                return Ok(None);
             }
+            masks.push(of_column);
         }
-        Ok(masks)
+        Ok(Some(PassMasks::new(pass.uses, masks)))
     }
 
     fn reserve(&mut self) {
@@ -253,13 +307,8 @@ impl FastMatcher {
         }
     }
 
-    /// Numbers the values of a breakdown and counts rows per pair.
-    fn breakdown_values<R: Rows>(
-        &mut self,
-        batch: &mut Batch<'_, R>,
-        slots: &RowSlots,
-        frame: Option<&[bool]>,
-    ) -> Result<Option<values::RowValues>, R::Error> {
+    /// Numbers the values of a breakdown.
+    fn breakdown_values<R: Rows>(&mut self, batch: &mut Batch<'_, R>) -> Result<Option<values::RowValues>, R::Error> {
         let Some(breakdown) = &mut self.breakdown else {
             return Ok(None);
         };
@@ -270,21 +319,25 @@ impl FastMatcher {
             .ok_or_else(|| no_column(breakdown.column))?;
         let values = breakdown.values.rows(&batch.input(breakdown.column)?, column)?;
         if let Some(pairs) = &mut breakdown.pairs {
-            pairs.reserve(self.groups.len(), breakdown.values.len());
-            slots.for_each(frame, |row, slot| pairs.add(slot, values.get(row)));
+            pairs.reserve(self.groups.len(), breakdown.values.len(), &mut self.rows);
         }
         Ok(Some(values))
     }
 
-    fn match_rows<R: Rows>(
+    fn run_pass<R: Rows>(
         &mut self,
         batch: &mut Batch<'_, R>,
-        masks: &[ColumnMasks],
+        pass: &Pass,
+        masks: &PassMasks,
         slots: &RowSlots,
         frame: Option<&[bool]>,
         values: Option<&values::RowValues>,
     ) -> Result<Progress, R::Error> {
-        if masks.is_empty() {
+        if pass.uses == pass.seen
+            && frame.is_none()
+            && let Some((codes, table)) = masks.many_bytes()
+            && slots.see(codes, table, pass.uses, &mut self.seen)
+        {
             return Ok(Progress::Taken);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -293,31 +346,29 @@ impl FastMatcher {
         for from in (0..count).step_by(BLOCK_ROWS) {
             let range = (from, (from + BLOCK_ROWS).min(count));
             scratch.selected.select(masks, frame, range);
-            let Selected { rows, masks } = &scratch.selected;
+            let (rows, masks) = (scratch.selected.rows(), scratch.selected.masks());
             if rows.is_empty() {
                 continue;
             }
-            self.selected += rows.len() as u64;
             slots.gather(rows, &mut scratch.slots);
             if numbers.is_empty() {
-                numbers = self.sum_columns(batch)?;
+                numbers = self.sum_columns(batch, pass)?;
             }
-            for (counter, numbers) in self.counters.iter_mut().zip(&numbers) {
-                counter.push(rows, &scratch.slots, masks, numbers.as_ref());
+            for (place, numbers) in pass.counters.iter().zip(&numbers) {
+                if let Some(counter) = self.counters.get_mut(*place) {
+                    counter.push(rows, &scratch.slots, masks, numbers.as_ref());
+                }
             }
-            self.see(&scratch.slots, masks);
-            if !self.plan.needs_time() {
+            if pass.seen != 0 {
+                self.see(&scratch.slots, masks);
+            }
+            if !pass.has_patterns {
                 continue;
             }
             let times = batch.times(self.query.time_column)?;
-            scratch.times.clear();
-            scratch.times.extend(
-                rows.iter()
-                    .map(|row| times.keys.get(*row as usize).copied().unwrap_or(0)),
-            );
-            scratch.values.clear();
+            gather(&times.keys, rows, &mut scratch.times);
             if let Some(values) = values {
-                scratch.values.extend(rows.iter().map(|row| values.get(*row as usize)));
+                values.gather(rows, &mut scratch.values);
             }
             let clock = times.clock;
             if self.match_block(&scratch, clock) == Progress::OutOfOrder {
@@ -328,10 +379,20 @@ impl FastMatcher {
         Ok(Progress::Taken)
     }
 
-    fn see(&mut self, slots: &[u32], masks: &[u64]) {
-        if self.plan.seen == 0 {
-            return;
+    /// Marks the rows that serve some use, among as many as there are marks.
+    fn mark_selected(&mut self, masks: &PassMasks, frame: Option<&[bool]>, marks: &mut [bool]) {
+        for from in (0..marks.len()).step_by(BLOCK_ROWS) {
+            let range = (from, (from + BLOCK_ROWS).min(marks.len()));
+            self.scratch.selected.select(masks, frame, range);
+            for row in self.scratch.selected.rows() {
+                if let Some(mark) = marks.get_mut(*row as usize) {
+                    *mark = true;
+                }
+            }
         }
+    }
+
+    fn see(&mut self, slots: &[u32], masks: &[u64]) {
         for (slot, mask) in slots.iter().zip(masks) {
             if let Some(seen) = self.seen.get_mut(*slot as usize) {
                 *seen |= mask;
@@ -341,7 +402,7 @@ impl FastMatcher {
 
     fn match_block(&mut self, block: &Scratch, clock: Clock) -> Progress {
         self.clock = clock;
-        let masks = &block.selected.masks;
+        let masks = block.selected.masks();
         match &mut self.matching {
             Matching::Gathering(gathered) => gathered.push(&block.slots, &block.times, masks, &block.values),
             Matching::Streaming { states, pairs } => {
@@ -350,7 +411,7 @@ impl FastMatcher {
                         .plan
                         .patterns
                         .iter()
-                        .map(|plan| PatternStates::new(plan, clock))
+                        .map(|plan| PatternStates::new(plan, clock, &self.memory))
                         .collect();
                     states.iter_mut().for_each(|states| states.reserve(self.groups.len()));
                 }
@@ -370,7 +431,7 @@ impl FastMatcher {
                     // Too many values for a place each: they are looked up, which gathering does.
                     return Progress::OutOfOrder;
                 };
-                let pairs = pairs.get_or_insert_with(|| PatternStates::new(plan, clock));
+                let pairs = pairs.get_or_insert_with(|| PatternStates::new(plan, clock, &self.memory));
                 pairs.widen(places);
                 pairs.reserve(self.groups.len());
                 if pairs
@@ -384,10 +445,10 @@ impl FastMatcher {
         Progress::Taken
     }
 
-    /// The columns that counters sum.
-    fn sum_columns<R: Rows>(&self, batch: &mut Batch<'_, R>) -> Result<Vec<Option<RowNumbers>>, R::Error> {
-        let mut numbers = Vec::with_capacity(self.counters.len());
-        for counter in &self.counters {
+    /// The columns that the counters of a pass sum.
+    fn sum_columns<R: Rows>(&self, batch: &mut Batch<'_, R>, pass: &Pass) -> Result<Vec<Option<RowNumbers>>, R::Error> {
+        let mut numbers = Vec::with_capacity(pass.counters.len());
+        for counter in pass.counters.iter().filter_map(|place| self.counters.get(*place)) {
             numbers.push(match counter.sum_column() {
                 Some(column) => Some(RowNumbers::read(&self.query, column, &batch.input(column)?)?),
                 None => None,
@@ -399,24 +460,51 @@ impl FastMatcher {
     fn keep<R: Rows>(
         &mut self,
         batch: &mut Batch<'_, R>,
-        slots: &RowSlots,
+        slots: RowSlots,
         frame: Option<&[bool]>,
     ) -> Result<(), R::Error> {
-        let Some(kept) = &mut self.kept else { return Ok(()) };
         let mut columns = Vec::with_capacity(self.plan.tally_columns.len());
         for column in &self.plan.tally_columns {
-            columns.push((*column, batch.array(*column)?));
+            match (&self.kept, batch.known(*column)) {
+                (Kept::Nothing, _) => return Ok(()),
+                (_, Some(input)) => columns.push((*column, input)),
+                (Kept::All(_), None) => columns.push((*column, batch.input(*column)?)),
+                (Kept::Known(_), None) => {}
+            }
         }
-        let slots = slots.to_rows(frame);
-        let bytes: usize = columns.iter().map(|(_, array)| array.get_array_memory_size()).sum();
-        self.kept_bytes += bytes + slots.capacity() * size_of::<u32>();
-        kept.push(KeptRows { slots, columns });
+        let slots = match frame {
+            Some(_) => RowSlots::Rows(slots.to_rows(frame)),
+            None => slots,
+        };
+        let bytes: usize = columns.iter().map(|(_, input)| input.memory_size()).sum();
+        let bytes = bytes + slots.memory_size();
+        match &mut self.kept {
+            Kept::Nothing => {}
+            Kept::All(kept) => {
+                self.kept_bytes += bytes;
+                kept.push(KeptRows { slots, columns });
+            }
+            Kept::Known(known) => {
+                let fits = self.kept_bytes + bytes <= KNOWN_BYTES_MAX;
+                self.kept_bytes += if fits { bytes } else { 0 };
+                known.push_back(fits.then_some(KeptRows { slots, columns }));
+            }
+        }
         Ok(())
     }
 
     /// The groups seen so far, each once, in the order of first sight.
     pub(super) fn group_ids(&self) -> impl Iterator<Item = Scalar> {
         (0..self.groups.len()).filter_map(|slot| self.groups.id(slot))
+    }
+
+    /// Counts from now on which rows serve some use.
+    pub(super) fn measure(&mut self) {
+        self.is_measured = true;
+    }
+
+    pub(super) fn is_measured(&self) -> bool {
+        self.is_measured
     }
 
     /// Rows within the timeframe that serve some use.
@@ -451,10 +539,19 @@ fn no_column(index: usize) -> MatchError {
     }
 }
 
+/// The items of some rows.
+fn gather<T: Copy + Default>(items: &[T], rows: &[u32], into: &mut Vec<T>) {
+    into.clear();
+    into.extend(
+        rows.iter()
+            .map(|row| items.get(*row as usize).copied().unwrap_or_default()),
+    );
+}
+
 /// The columns of a batch, each read once.
 struct Batch<'a, R> {
     rows: &'a mut R,
-    columns: Vec<Option<(ArrayRef, Input)>>,
+    columns: Vec<Option<Input>>,
     bound: &'a [Column],
     times: Option<Times>,
 }
@@ -469,30 +566,25 @@ impl<'a, R: Rows> Batch<'a, R> {
         }
     }
 
-    fn read(&mut self, index: usize) -> Result<&(ArrayRef, Input), R::Error> {
+    fn input(&mut self, index: usize) -> Result<Input, R::Error> {
         let missing = || R::Error::from(no_column(index));
         let bound = self.bound.get(index).ok_or_else(missing)?;
         let place = self.columns.get_mut(index).ok_or_else(missing)?;
         if place.is_none() {
-            let array = self.rows.column(index)?;
-            let input = Input::new(&array, bound)?;
-            *place = Some((array, input));
+            *place = Some(Input::stored(self.rows.stored(index)?, bound)?);
         }
-        place.as_ref().ok_or_else(missing)
+        place.clone().ok_or_else(missing)
     }
 
-    fn array(&mut self, index: usize) -> Result<ArrayRef, R::Error> {
-        Ok(self.read(index)?.0.clone())
-    }
-
-    fn input(&mut self, index: usize) -> Result<Input, R::Error> {
-        Ok(self.read(index)?.1.clone())
+    /// The column, if it was read already.
+    fn known(&self, index: usize) -> Option<Input> {
+        self.columns.get(index).cloned().flatten()
     }
 
     fn times(&mut self, index: usize) -> Result<&Times, R::Error> {
         if self.times.is_none() {
             let bound = self.bound.get(index).ok_or_else(|| no_column(index))?;
-            self.times = Some(Times::read(&self.array(index)?, bound)?);
+            self.times = Some(Times::read(&self.input(index)?, bound)?);
         }
         self.times.as_ref().ok_or_else(|| no_column(index).into())
     }

@@ -2,12 +2,27 @@
 
 use arrow_array::ArrayRef;
 
-use super::fast::{Arrival, FastMatcher, Judged};
+use super::fast::{Arrival, Codes, FastMatcher, Judged};
 use super::{GroupExport, MatchError};
+use crate::memory::Memory;
 use crate::outline::Strategy;
 use crate::partial::Partial;
 use crate::query::Query;
 use crate::scalar::Scalar;
+
+/// A column of a batch as its source has it.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// Of any type that reads as the column's.
+    Array(ArrayRef),
+    /// Bare codes: what a dictionary array has, without the array around it, which looks at each code once more.
+    Coded {
+        /// The place of each row's value in `entries`; for null their number.
+        codes: Codes,
+        /// Values, which are no dictionary.
+        entries: ArrayRef,
+    },
+}
 
 /// The rows of a batch, column by column as they are asked for.
 pub trait Rows {
@@ -29,6 +44,14 @@ pub trait Rows {
     /// Whatever reading gives.
     fn column(&mut self, index: usize) -> Result<ArrayRef, Self::Error>;
 
+    /// The column as it is stored. By default it is an array.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    fn stored(&mut self, index: usize) -> Result<Stored, Self::Error> {
+        self.column(index).map(Stored::Array)
+    }
+
     /// Whether the column surely has neither null nor NaN, so that it need not be read to find out.
     fn is_complete(&self, index: usize) -> bool;
 
@@ -37,7 +60,7 @@ pub trait Rows {
     fn enters(&mut self, _: Stage) {}
 }
 
-/// What a matcher does with a batch, in this order. It begins with [`Stage::Masks`].
+/// What a matcher does with a batch, by turns. It begins with [`Stage::Masks`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The timeframe and the predicates.
@@ -70,6 +93,7 @@ pub struct PartMatcher {
     query: Query,
     export: Option<usize>,
     rows: FastMatcher,
+    memory: Memory,
 }
 
 impl PartMatcher {
@@ -78,12 +102,25 @@ impl PartMatcher {
     /// # Errors
     /// [`MatchError::NoSuchStep`] if `export` names one.
     pub fn new(query: &Query, export: Option<GroupExport>) -> Result<Option<Self>, MatchError> {
+        Self::with_memory(query, export, &Memory::default())
+    }
+
+    /// Likewise, with memory that matchers before this one have used.
+    ///
+    /// # Errors
+    /// Those of [`PartMatcher::new`].
+    pub fn with_memory(
+        query: &Query,
+        export: Option<GroupExport>,
+        memory: &Memory,
+    ) -> Result<Option<Self>, MatchError> {
         let export = export.map(|export| export.depth(query)).transpose()?;
-        let rows = FastMatcher::new(query, Arrival::Ordered, false);
+        let rows = FastMatcher::new(query, Arrival::Ordered, false, memory);
         Ok(rows.map(|rows| Self {
             query: query.clone(),
             export,
             rows,
+            memory: memory.clone(),
         }))
     }
 
@@ -101,6 +138,11 @@ impl PartMatcher {
         super::fast::strategy(query)
     }
 
+    /// Counts from now on what [`selected_rows`](Self::selected_rows) tells.
+    pub fn measure(&mut self) {
+        self.rows.measure();
+    }
+
     /// Rows within the timeframe that serve some step or condition. Rows of batches of which no row can are not counted.
     pub fn selected_rows(&self) -> u64 {
         self.rows.selected_rows()
@@ -113,8 +155,12 @@ impl PartMatcher {
 
     /// Forgets all rows and takes them in any order from now on, in more memory.
     pub fn restart(&mut self) {
-        if let Some(rows) = FastMatcher::new(&self.query, Arrival::Any, false) {
+        let is_measured = self.rows.is_measured();
+        if let Some(rows) = FastMatcher::new(&self.query, Arrival::Any, false, &self.memory) {
             self.rows = rows;
+            if is_measured {
+                self.rows.measure();
+            }
         }
     }
 

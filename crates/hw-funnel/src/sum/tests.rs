@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use super::{StoredSum, Sum};
+use super::{FixedTerms, StoredSum, Sum, Total};
 use crate::scalar::Number;
 
 fn sum(values: &[f64]) -> f64 {
@@ -117,4 +117,86 @@ fn integers() {
     assert_eq!(sum.mean(), Some(Number::Float(u64::MAX as f64)));
     assert_eq!(StoredSum::from(&sum).restore(), Some(sum.clone()));
     assert!(!sum.merge(&Sum::empty(true)), "sums of different types do not merge");
+}
+
+/// Doubles of every size, many of them near each other.
+fn any_value(random: &mut StdRng) -> f64 {
+    match random.random_range(0..5) {
+        0 => f64::from_bits(random.random::<u64>() >> random.random_range(0..64)),
+        1 => random.random_range(-1e6..1e6),
+        2 => f64::from(random.random_range(-1000..1000)) / 100.0,
+        3 => f64::from_bits(random.random_range(0..1 << 53)),
+        _ => f64::from(random.random_range(-3..3)),
+    }
+}
+
+#[test]
+fn a_sum_within_128_bits_rounds_like_one_of_all_digits() {
+    let mut random = StdRng::seed_from_u64(3);
+    let mut narrow = 0;
+    for _ in 0..20_000 {
+        let mut sum = Sum::empty(true);
+        for _ in 0..random.random_range(1..6) {
+            let value = any_value(&mut random);
+            sum.add(Number::Float(if value.is_finite() { value } else { 0.5 }));
+        }
+        let Total::Float(total) = &sum.total else {
+            unreachable!()
+        };
+        if let Some(rounded) = total.round_narrow() {
+            narrow += 1;
+            assert_eq!(rounded.to_bits(), total.round_wide().to_bits(), "{total:?}");
+        }
+    }
+    assert!(narrow > 5_000, "{narrow}");
+}
+
+#[test]
+fn terms_in_fixed_point_add_up_to_the_same() {
+    let mut random = StdRng::seed_from_u64(4);
+    let mut fixed = 0;
+    for case in 0..10_000 {
+        let is_float = case % 4 > 0;
+        let values: Vec<Option<Number>> = (0..random.random_range(1..5))
+            .map(|_| match (random.random_range(0..4), is_float) {
+                (0, _) => None,
+                (_, true) => Some(Number::Float(any_value(&mut random))),
+                (_, false) => Some(Number::Int(random.random::<i64>().into())),
+            })
+            .filter(|value| !matches!(value, Some(Number::Float(value)) if value.is_nan()))
+            .collect();
+        if values.is_empty() {
+            continue;
+        }
+        let rows: Vec<usize> = (0..random.random_range(0..40))
+            .map(|_| random.random_range(0..values.len()))
+            .collect();
+        let mut expected = Sum::empty(is_float);
+        rows.iter()
+            .filter_map(|row| values[*row])
+            .for_each(|value| expected.add(value));
+        let Some(terms) = FixedTerms::of(values.iter().copied(), rows.len()) else {
+            continue;
+        };
+        fixed += 1;
+        let mut actual = Sum::empty(is_float);
+        let sum = rows.iter().map(|row| terms.terms[*row]).sum();
+        let count = rows.iter().filter(|row| values[**row].is_some()).count();
+        actual.add_fixed(sum, count as u64, &terms);
+        assert_eq!(actual.count, expected.count);
+        assert_eq!(actual.total(), expected.total(), "{values:?} {rows:?}");
+    }
+    assert!(fixed > 3_000, "{fixed}");
+}
+
+#[test]
+fn values_far_apart_have_no_fixed_point() {
+    let terms = |values: &[f64]| {
+        let values: Vec<_> = values.iter().map(|value| Some(Number::Float(*value))).collect();
+        FixedTerms::of(values.iter().copied(), 100).is_some()
+    };
+    assert!(terms(&[0.01, 999.99, -5.0, 0.0]));
+    assert!(terms(&[1e300, -1.5e300]));
+    assert!(!terms(&[1e300, 1.0]));
+    assert!(!terms(&[f64::INFINITY]));
 }

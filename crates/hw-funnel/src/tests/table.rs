@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, LargeListArray, RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeListArray, RecordBatch, StringArray, UInt64Array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::{Value, json};
 
-use crate::{Dataset, GroupExport, MatchError, Matcher, PartMatcher, Partial, Progress, Query, Rows, result, validate};
+use crate::{
+    Codes, Dataset, GroupExport, MatchError, Matcher, PartMatcher, Partial, Progress, Query, Rows, Stored, result,
+    validate,
+};
 
 /// Rows of JSON values; the first column is the group, the second the time.
 #[derive(Debug, Clone)]
@@ -183,6 +187,36 @@ impl Rows for Columns<'_> {
 
     fn column(&mut self, index: usize) -> Result<ArrayRef, MatchError> {
         Ok(self.batch.column_by_name(self.columns[index]).unwrap().clone())
+    }
+
+    /// Dictionaries come as bare codes, of a width that suffices and otherwise depends on the column.
+    fn stored(&mut self, index: usize) -> Result<Stored, MatchError> {
+        let array = self.column(index)?;
+        let Some(dictionary) = array.as_any_dictionary_opt() else {
+            return Ok(Stored::Array(array));
+        };
+        let null = dictionary.values().len();
+        let keys = if null > 0 {
+            dictionary.normalized_keys()
+        } else {
+            Vec::new()
+        };
+        let code = |row: usize| {
+            if dictionary.keys().is_valid(row) {
+                keys[row]
+            } else {
+                null
+            }
+        };
+        let codes = (0..dictionary.len()).map(code);
+        Ok(Stored::Coded {
+            codes: match (index % 3).max(usize::from(null > 255)) {
+                0 => Codes::U8(codes.map(|code| code as u8).collect()),
+                1 => Codes::U16(codes.map(|code| code as u16).collect()),
+                _ => Codes::U32(codes.map(|code| code as u32).collect()),
+            },
+            entries: dictionary.values().clone(),
+        })
     }
 
     /// Claimed for every other column that has values in all rows.

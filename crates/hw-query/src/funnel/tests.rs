@@ -347,7 +347,7 @@ async fn faults_of_data_and_query_are_told() {
 
 /// Many users, each with a few rows, in several parts.
 async fn large(world: &World, rows: i64, groups: Groups) {
-    let users = 50_000;
+    let users = 100_000;
     for part in 0..4_i64 {
         let range = || (rows / 4 * part)..(rows / 4 * (part + 1));
         let events = ["view", "cart", "buy"];

@@ -28,7 +28,7 @@ const JOBS: u64 = 12;
 #[test]
 fn both_stores_answer_alike() {
     let mut seen = BTreeSet::new();
-    for seed in 0..24 {
+    for seed in 0..32 {
         seen.extend(run(seed));
     }
     // The calls must be such that everything happens.

@@ -10,6 +10,7 @@ use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 use arrow_schema::DataType;
 
 use super::super::MatchError;
+use super::super::part::Stored;
 use crate::column::{Cells, ColumnKind};
 use crate::query::Column;
 use crate::scalar::{Number, Real};
@@ -37,14 +38,6 @@ impl Code for u32 {
     }
 }
 
-/// One code per row.
-#[derive(Debug, Clone)]
-pub(super) enum Codes {
-    U8(ScalarBuffer<u8>),
-    U16(ScalarBuffer<u16>),
-    U32(ScalarBuffer<u32>),
-}
-
 /// Runs an expression with the codes as a slice of whichever width they have.
 macro_rules! with_codes {
     ($codes:expr, $slice:ident => $body:expr) => {
@@ -65,6 +58,23 @@ macro_rules! with_codes {
     };
 }
 pub(super) use with_codes;
+
+/// One code per row: its place in a dictionary.
+#[derive(Debug, Clone)]
+pub enum Codes {
+    /// Codes of one byte.
+    U8(ScalarBuffer<u8>),
+    /// Codes of two bytes.
+    U16(ScalarBuffer<u16>),
+    /// Codes of four bytes.
+    U32(ScalarBuffer<u32>),
+}
+
+impl Codes {
+    pub(super) fn memory_size(&self) -> usize {
+        with_codes!(self, codes => size_of_val(codes))
+    }
+}
 
 /// A column of a batch.
 #[derive(Debug, Clone)]
@@ -92,6 +102,28 @@ impl Input {
             });
         }
         Ok(coded(array).map_or_else(|| Self::Flat(array.clone()), Self::Coded))
+    }
+
+    /// # Errors
+    /// Those of [`Input::new`].
+    pub(super) fn stored(stored: Stored, column: &Column) -> Result<Self, MatchError> {
+        match stored {
+            Stored::Array(array) => Self::new(&array, column),
+            Stored::Coded { codes, entries } => match Self::new(&entries, column)? {
+                Self::Flat(entries) => Ok(Self::Coded(Coded { codes, entries })),
+                Self::Coded(_) => Err(MatchError::Unreadable {
+                    column: column.name.clone(),
+                    reason: "its dictionary is one of dictionaries".to_owned(),
+                }),
+            },
+        }
+    }
+
+    pub(super) fn memory_size(&self) -> usize {
+        match self {
+            Self::Coded(coded) => coded.codes.memory_size() + coded.entries.get_array_memory_size(),
+            Self::Flat(array) => array.get_array_memory_size(),
+        }
     }
 }
 
@@ -187,35 +219,70 @@ pub(super) struct Times {
 impl Times {
     /// # Errors
     /// [`MatchError::NullTime`] if a row has none.
-    pub(super) fn read(array: &ArrayRef, column: &Column) -> Result<Self, MatchError> {
+    pub(super) fn read(input: &Input, column: &Column) -> Result<Self, MatchError> {
         let null = || MatchError::NullTime {
             column: column.name.clone(),
         };
-        let cells = cells(array, column)?;
+        match input {
+            Input::Flat(array) => Self::flat(cells(array, column)?).ok_or_else(null),
+            Input::Coded(coded) => Self::coded(coded, column)?.ok_or_else(null),
+        }
+    }
+
+    /// `None` if a row has no time.
+    fn flat(cells: Cells) -> Option<Self> {
         match cells {
-            Cells::Int(array) if array.null_count() == 0 => Ok(Self {
+            Cells::Int(array) if array.null_count() == 0 => Some(Self {
                 keys: array.values().clone(),
                 clock: Clock::Signed,
             }),
-            Cells::UInt(array) if array.null_count() == 0 => Ok(Self {
-                keys: array
-                    .values()
-                    .iter()
-                    .map(|time| time.wrapping_add(1 << 63).cast_signed())
-                    .collect(),
+            Cells::UInt(array) if array.null_count() == 0 => Some(Self {
+                keys: array.values().iter().map(|time| unsigned_key(*time)).collect(),
                 clock: Clock::Unsigned,
             }),
             Cells::Float(array) if array.null_count() == 0 => {
-                let key = |time: &f64| Real::new(*time).map(|time| ordered_bits(time.get().to_bits().cast_signed()));
-                let keys: Option<Vec<i64>> = array.values().iter().map(key).collect();
-                Ok(Self {
-                    keys: keys.ok_or_else(null)?.into(),
+                let keys: Option<Vec<i64>> = array.values().iter().map(|time| float_key(*time)).collect();
+                Some(Self {
+                    keys: keys?.into(),
                     clock: Clock::Float,
                 })
             }
-            _ => Err(null()),
+            _ => None,
         }
     }
+
+    /// Entries that no row has may be null.
+    fn coded(coded: &Coded, column: &Column) -> Result<Option<Self>, MatchError> {
+        let count = coded.entries.len();
+        let (clock, entries): (_, Vec<Option<i64>>) = match cells(&coded.entries, column)? {
+            Cells::Int(array) => (Clock::Signed, array.iter().collect()),
+            Cells::UInt(array) => (
+                Clock::Unsigned,
+                array.iter().map(|time| time.map(unsigned_key)).collect(),
+            ),
+            Cells::Float(array) => (
+                Clock::Float,
+                array.iter().map(|time| time.and_then(float_key)).collect(),
+            ),
+            Cells::Bool(_) | Cells::Text(_) | Cells::List { .. } => (Clock::Signed, vec![None; count]),
+        };
+        let keys: Option<Vec<i64>> = with_codes!(&coded.codes, codes => {
+            codes.iter().map(|code| entries.get(code.index()).copied().flatten()).collect()
+        });
+        Ok(keys.map(|keys| Self {
+            keys: keys.into(),
+            clock,
+        }))
+    }
+}
+
+fn unsigned_key(time: u64) -> i64 {
+    time.wrapping_add(1 << 63).cast_signed()
+}
+
+/// `None` for NaN.
+fn float_key(time: f64) -> Option<i64> {
+    Real::new(time).map(|time| ordered_bits(time.get().to_bits().cast_signed()))
 }
 
 /// A column of numbers by row; `None` for null.

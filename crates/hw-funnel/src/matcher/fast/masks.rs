@@ -1,6 +1,7 @@
 //! The uses that each row serves.
 
 use arrow_array::{Array, ArrayRef};
+use arrow_buffer::ScalarBuffer;
 
 use super::super::MatchError;
 use super::input::{Code, Codes, Input, cells, with_codes};
@@ -10,16 +11,65 @@ use crate::comparison::Comparison;
 use crate::filter::{Constant, Test};
 use crate::query::Query;
 
-/// What one column leaves of each row's uses.
+/// Rows that are selected before their states are touched: few enough to stay in the processor's nearest cache.
+pub(super) const BLOCK_ROWS: usize = 1_024;
+/// Values of a byte.
+const BYTE_VALUES: usize = 256;
+/// Most distinct masks that are numbered.
+const KINDS_MAX: usize = 16;
+/// Rows that are looked at to tell how many serve a use.
+const SAMPLED_ROWS: usize = 512;
+/// Rows looked at together where few of them serve a use.
+const RARE_CHUNK: usize = 16;
+/// Most rows of a sample that serve a use where these are few.
+const RARE_HITS: usize = SAMPLED_ROWS / RARE_CHUNK / 2;
+
+/// What one column leaves of each row's uses. The last entry of tables is that of null.
 pub(super) enum ColumnMasks {
-    /// By code; the last entry is that of null.
+    /// Codes of one byte.
+    Bytes {
+        codes: ScalarBuffer<u8>,
+        table: Box<[u64; BYTE_VALUES]>,
+    },
+    /// Wider codes, with few distinct masks: the number of the mask by code. Number 0 is no use at all.
+    Kinds {
+        codes: Codes,
+        kinds: Vec<u8>,
+        table: Box<[u64; BYTE_VALUES]>,
+    },
+    /// Wider codes.
     Coded { codes: Codes, table: Vec<u64> },
     /// By row.
     Rows(Vec<u64>),
 }
 
+/// Runs an expression with what there is of each row, as a slice, and with the mask of that. Neither needs a test.
+macro_rules! with_masks {
+    ($masks:expr, |$values:ident, $mask:ident| $body:expr) => {
+        match $masks {
+            ColumnMasks::Bytes { codes, table } => {
+                let ($values, $mask): (&[u8], _) = (codes, |code: u8| table[usize::from(code)]);
+                $body
+            }
+            ColumnMasks::Kinds { codes, kinds, table } => with_codes!(codes, $values => {
+                let $mask = |code| table[usize::from(kinds.get(Code::index(code)).copied().unwrap_or(0))];
+                $body
+            }),
+            ColumnMasks::Coded { codes, table } => with_codes!(codes, $values => {
+                let $mask = |code| table.get(Code::index(code)).copied().unwrap_or(0);
+                $body
+            }),
+            ColumnMasks::Rows(masks) => {
+                let ($values, $mask): (&[u64], _) = (masks, |mask: u64| mask);
+                $body
+            }
+        }
+    };
+}
+
+#[expect(clippy::indexing_slicing, reason = "tables have an entry for every byte")]
 impl ColumnMasks {
-    /// `uses`: all bits.
+    /// `uses`: the bits to look for.
     ///
     /// # Errors
     /// [`MatchError::Unreadable`].
@@ -28,22 +78,88 @@ impl ColumnMasks {
             Input::Coded(coded) => {
                 let mut table = masks(query, uses, plan, &coded.entries)?;
                 table.push(mask_of(query, uses, plan, Cell::Null));
-                Ok(Self::Coded {
-                    codes: coded.codes.clone(),
-                    table,
-                })
+                Ok(Self::coded(&coded.codes, table))
             }
             Input::Flat(array) => Ok(Self::Rows(masks(query, uses, plan, array)?)),
+        }
+    }
+
+    fn coded(codes: &Codes, table: Vec<u64>) -> Self {
+        let mut first = Box::new([0; BYTE_VALUES]);
+        if let Codes::U8(codes) = codes {
+            first.iter_mut().zip(&table).for_each(|(place, mask)| *place = *mask);
+            return Self::Bytes {
+                codes: codes.clone(),
+                table: first,
+            };
+        }
+        let codes = codes.clone();
+        match kinds(&table, &mut first) {
+            Some(kinds) => Self::Kinds {
+                codes,
+                kinds,
+                table: first,
+            },
+            None => Self::Coded { codes, table },
         }
     }
 
     /// Whether no row of the batch can serve any use.
     pub(super) fn is_hopeless(&self) -> bool {
         match self {
-            Self::Coded { table, .. } => table.iter().all(|mask| *mask == 0),
-            Self::Rows(masks) => masks.iter().all(|mask| *mask == 0),
+            Self::Bytes { table, .. } | Self::Kinds { table, .. } => table.iter().all(|mask| *mask == 0),
+            Self::Coded { table: masks, .. } | Self::Rows(masks) => masks.iter().all(|mask| *mask == 0),
         }
     }
+
+    /// The codes that serve a use, if they are bytes and one or two; a single one comes twice.
+    fn few_bytes(&self) -> Option<[u8; 2]> {
+        let Self::Bytes { table, .. } = self else {
+            return None;
+        };
+        let mut hits = (0..=u8::MAX).zip(table.iter()).filter(|(_, mask)| **mask != 0);
+        let one = hits.next()?.0;
+        let other = hits.next().map_or(one, |(other, _)| other);
+        hits.next().is_none().then_some([one, other])
+    }
+
+    /// Of [`SAMPLED_ROWS`] rows, how many serve a use. All of so many rows count if there are fewer.
+    pub(super) fn sampled_hits(&self) -> usize {
+        with_masks!(self, |values, mask| {
+            let step = values.len() / SAMPLED_ROWS + 1;
+            let sample = values.iter().step_by(step);
+            sample.filter(|value| mask(**value) != 0).count()
+        })
+    }
+}
+
+/// Numbers masks by their first occurrence, from 1 on; `None` if there are too many.
+fn kinds(masks: &[u64], table: &mut [u64; BYTE_VALUES]) -> Option<Vec<u8>> {
+    let mut known = 1;
+    // Number 0 stands for no use from the start.
+    let mut kinds = Vec::with_capacity(masks.len());
+    for mask in masks {
+        let place = table
+            .get(..known.min(KINDS_MAX))?
+            .iter()
+            .position(|known| known == mask);
+        let place = match place {
+            Some(place) => place,
+            None if known == KINDS_MAX => return None,
+            None => {
+                *table.get_mut(known)? = *mask;
+                known += 1;
+                known - 1
+            }
+        };
+        kinds.push(u8::try_from(place).ok()?);
+    }
+    Some(kinds)
+}
+
+/// Whether rows that serve a use are so few that it pays to look for them several at a time.
+fn is_rare(hits: usize) -> bool {
+    hits <= RARE_HITS
 }
 
 fn masks(query: &Query, uses: u64, plan: &FilterColumn, array: &ArrayRef) -> Result<Vec<u64>, MatchError> {
@@ -52,7 +168,7 @@ fn masks(query: &Query, uses: u64, plan: &FilterColumn, array: &ArrayRef) -> Res
     };
     let cells = cells(array, column)?;
     let mut masks = vec![uses; array.len()];
-    for (filter, bits) in &plan.filters {
+    for (filter, bits) in plan.filters.iter().filter(|(_, bits)| bits & uses != 0) {
         let Some(filter) = query.filters.get(*filter) else {
             continue;
         };
@@ -108,73 +224,157 @@ fn mask_of(query: &Query, uses: u64, plan: &FilterColumn, cell: Cell<'_>) -> u64
     failing.fold(uses, |mask, (_, bits)| mask & !bits)
 }
 
-/// Rows that serve some use, in their order, with their masks.
-#[derive(Default)]
-pub(super) struct Selected {
-    pub(super) rows: Vec<u32>,
-    pub(super) masks: Vec<u64>,
+/// The masks of all columns that a pass over the rows looks at.
+pub(super) struct PassMasks {
+    /// The column that leaves the fewest rows comes first.
+    columns: Vec<ColumnMasks>,
+    /// The codes of the first column that serve a use, if these are one or two.
+    bytes: Option<[u8; 2]>,
+    /// Uses of rows where there is no column.
+    uses: u64,
+    is_rare: bool,
+    /// Rows of a sample that the first column leaves.
+    hits: usize,
 }
 
-impl Selected {
-    /// Replaces the content by rows `from..to` that are in the timeframe and serve any use.
-    pub(super) fn select(&mut self, columns: &[ColumnMasks], frame: Option<&[bool]>, range: (usize, usize)) {
-        match (columns, frame) {
-            ([], _) => self.fill(range, |_| 0),
-            ([ColumnMasks::Coded { codes, table }], None) => {
-                with_codes!(codes, codes => self.fill(range, |row| entry(table, codes, row)));
-            }
-            ([ColumnMasks::Rows(masks)], None) => self.fill(range, |row| by_row(masks, row)),
-            (columns, frame) => self.fill(range, |row| {
-                let inside = frame.is_none_or(|frame| frame.get(row).copied().unwrap_or(false));
-                let mask = columns.iter().fold(u64::MAX, |mask, column| mask & column.mask(row));
-                if inside { mask } else { 0 }
-            }),
+impl PassMasks {
+    pub(super) fn new(uses: u64, columns: Vec<ColumnMasks>) -> Self {
+        let mut columns: Vec<(usize, ColumnMasks)> =
+            columns.into_iter().map(|masks| (masks.sampled_hits(), masks)).collect();
+        columns.sort_by_key(|(hits, _)| *hits);
+        let hits = columns.first().map_or(SAMPLED_ROWS, |(hits, _)| *hits);
+        let bytes = columns.first().and_then(|(_, masks)| masks.few_bytes());
+        Self {
+            bytes,
+            columns: columns.into_iter().map(|(_, masks)| masks).collect(),
+            uses,
+            is_rare: is_rare(hits),
+            hits,
         }
     }
 
-    /// Without a branch on the mask: each row is written, and stays if it serves a use.
+    /// The codes and masks of the only column, if it has codes of a byte and leaves many rows.
+    pub(super) fn many_bytes(&self) -> Option<(&[u8], &[u64; BYTE_VALUES])> {
+        match self.columns.as_slice() {
+            [ColumnMasks::Bytes { codes, table }] if self.hits > SAMPLED_ROWS / 8 => Some((codes, table)),
+            _ => None,
+        }
+    }
+}
+
+/// Rows that serve some use, in their order, with their masks.
+pub(super) struct Selected {
+    rows: Box<[u32; BLOCK_ROWS]>,
+    masks: Box<[u64; BLOCK_ROWS]>,
+    count: usize,
+}
+
+impl Default for Selected {
+    fn default() -> Self {
+        Self {
+            rows: Box::new([0; BLOCK_ROWS]),
+            masks: Box::new([0; BLOCK_ROWS]),
+            count: 0,
+        }
+    }
+}
+
+impl Selected {
+    pub(super) fn rows(&self) -> &[u32] {
+        self.rows.get(..self.count).unwrap_or_default()
+    }
+
+    pub(super) fn masks(&self) -> &[u64] {
+        self.masks.get(..self.count).unwrap_or_default()
+    }
+
+    /// Replaces the content by rows `from..to`, at most a block, that are in the timeframe and serve any use.
+    #[expect(clippy::indexing_slicing, reason = "tables have an entry for every byte")]
+    pub(super) fn select(&mut self, masks: &PassMasks, frame: Option<&[bool]>, (from, to): (usize, usize)) {
+        self.count = 0;
+        match masks.columns.split_first() {
+            None => self.extend(&[(); BLOCK_ROWS], (0, to - from), from, |()| masks.uses),
+            Some((first, others)) => {
+                match (first, masks.bytes) {
+                    (ColumnMasks::Bytes { codes, table }, Some([one, other])) if masks.is_rare => {
+                        let is_hit = |code: u8| (code == one) | (code == other);
+                        self.extend_rare(codes, (from, to), is_hit, |code| table[usize::from(code)]);
+                    }
+                    _ => with_masks!(first, |values, mask| match masks.is_rare {
+                        true => self.extend_rare(values, (from, to), |value| mask(value) != 0, mask),
+                        false => self.extend(values, (from, to), from, mask),
+                    }),
+                }
+                for column in others {
+                    with_masks!(column, |values, mask| self
+                        .retain(|row| values.get(row).map_or(0, |value| mask(*value))));
+                }
+            }
+        }
+        if let Some(frame) = frame {
+            self.retain(|row| match frame.get(row) {
+                Some(true) => u64::MAX,
+                _ => 0,
+            });
+        }
+    }
+
+    /// Without a branch on the mask: each row is written, and stays if it serves a use. `first` is the number of the first.
+    #[inline(always)]
     #[expect(
         clippy::indexing_slicing,
-        reason = "the vectors have a place for every row of the range"
+        reason = "places are taken modulo the size, and a block has no more rows than that"
     )]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "rows of a batch are numbered with 32 bits"
     )]
-    fn fill(&mut self, (from, to): (usize, usize), mask: impl Fn(usize) -> u64) {
-        let count = to - from;
-        self.rows.resize(count, 0);
-        self.masks.resize(count, 0);
-        let (rows, masks) = (&mut self.rows[..count], &mut self.masks[..count]);
+    fn extend<T: Copy>(&mut self, values: &[T], (from, to): (usize, usize), first: usize, mask: impl Fn(T) -> u64) {
+        let mut count = self.count;
+        for (value, row) in values.get(from..to).unwrap_or_default().iter().zip(first as u32..) {
+            let mask = mask(*value);
+            self.rows[count % BLOCK_ROWS] = row;
+            self.masks[count % BLOCK_ROWS] = mask;
+            count += usize::from(mask != 0);
+        }
+        self.count = count;
+    }
+
+    /// Likewise where few rows serve a use, which `is_hit` tells: several rows are looked at together.
+    #[inline(always)]
+    fn extend_rare<T: Copy>(
+        &mut self,
+        values: &[T],
+        (from, to): (usize, usize),
+        is_hit: impl Fn(T) -> bool,
+        mask: impl Fn(T) -> u64,
+    ) {
+        let (chunks, rest) = values.get(from..to).unwrap_or_default().as_chunks::<RARE_CHUNK>();
+        let mut first = from;
+        for chunk in chunks {
+            if chunk.iter().fold(false, |any, value| any | is_hit(*value)) {
+                self.extend(chunk, (0, RARE_CHUNK), first, &mask);
+            }
+            first += RARE_CHUNK;
+        }
+        self.extend(rest, (0, rest.len()), first, mask);
+    }
+
+    /// Keeps the rows that still serve a use.
+    #[inline(always)]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there are no more rows than the block has places"
+    )]
+    fn retain(&mut self, mask: impl Fn(usize) -> u64) {
         let mut kept = 0;
-        for row in from..to {
-            let mask = mask(row);
-            rows[kept] = row as u32;
-            masks[kept] = mask;
+        for place in 0..self.count.min(BLOCK_ROWS) {
+            let row = self.rows[place];
+            let mask = self.masks[place] & mask(row as usize);
+            self.rows[kept] = row;
+            self.masks[kept] = mask;
             kept += usize::from(mask != 0);
         }
-        self.rows.truncate(kept);
-        self.masks.truncate(kept);
+        self.count = kept;
     }
-}
-
-impl ColumnMasks {
-    fn mask(&self, row: usize) -> u64 {
-        match self {
-            Self::Coded { codes, table } => with_codes!(codes, codes => entry(table, codes, row)),
-            Self::Rows(masks) => by_row(masks, row),
-        }
-    }
-}
-
-fn entry<C: Code>(table: &[u64], codes: &[C], row: usize) -> u64 {
-    codes
-        .get(row)
-        .and_then(|code| table.get(code.index()))
-        .copied()
-        .unwrap_or(0)
-}
-
-fn by_row(masks: &[u64], row: usize) -> u64 {
-    masks.get(row).copied().unwrap_or(0)
 }

@@ -5,23 +5,26 @@
 
 use std::collections::HashMap;
 
+use crate::memory::{Lent, Memory};
+
 /// Most values with a place each.
 const PLACES_MAX: usize = 64;
-const PLACES_MIN: usize = 4;
 
 /// See the module.
 pub(super) struct Pairs {
-    /// Places per slot, a power of two.
+    /// Places per slot.
     pub(super) places: usize,
-    counts: Vec<u32>,
+    counts: Lent<u32>,
+    memory: Memory,
     many: Option<HashMap<(u32, u32), u32>>,
 }
 
 impl Pairs {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(memory: &Memory) -> Self {
         Self {
-            places: PLACES_MIN,
-            counts: Vec::new(),
+            places: 1,
+            counts: Lent::new(memory),
+            memory: memory.clone(),
             many: None,
         }
     }
@@ -33,25 +36,30 @@ impl Pairs {
 
     /// Places for so many values, if there are that few.
     pub(super) fn places_for(values: usize) -> Option<usize> {
-        (values <= PLACES_MAX).then(|| values.next_power_of_two().max(PLACES_MIN))
+        (values <= PLACES_MAX).then(|| values.max(1))
     }
 
-    /// Makes room for so many slots and values; pairs are looked up from now on if there are too many values.
-    pub(super) fn reserve(&mut self, slots: usize, values: usize) {
+    /// Makes room for so many slots and values. If there are too many values, pairs are looked up from now on, and rows so far
+    /// are added to `rows`.
+    pub(super) fn reserve(&mut self, slots: usize, values: usize, rows: &mut [u32]) {
         if self.many.is_some() {
             return;
         }
         match Self::places_for(values) {
             Some(places) => {
                 if places > self.places {
-                    self.counts = widened(&self.counts, self.places, places);
+                    self.counts = widened(&self.counts, self.places, places, &self.memory);
                     self.places = places;
+                }
+                if self.counts.is_empty() {
+                    self.counts = Lent::zeroed(&self.memory, slots * self.places);
                 }
                 if self.counts.len() < slots * self.places {
                     self.counts.resize(slots * self.places, 0);
                 }
             }
             None => {
+                self.add_rows(rows);
                 let pairs = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
                 let pair = |place: usize| {
                     let (slot, value) = (place / self.places, place % self.places);
@@ -61,8 +69,20 @@ impl Pairs {
                     )
                 };
                 self.many = Some(pairs.map(|(place, count)| (pair(place), *count)).collect());
-                self.counts = Vec::new();
+                self.counts = Lent::new(&self.memory);
             }
+        }
+    }
+
+    /// The table of counts, with the places per slot, unless pairs are looked up.
+    pub(super) fn table(&mut self) -> Option<(&mut [u32], usize)> {
+        self.many.is_none().then_some((self.counts.as_mut_slice(), self.places))
+    }
+
+    /// Adds the rows of all pairs of the table to their slots.
+    pub(super) fn add_rows(&self, rows: &mut [u32]) {
+        for (rows, counts) in rows.iter_mut().zip(self.counts.chunks_exact(self.places)) {
+            *rows += counts.iter().sum::<u32>();
         }
     }
 
@@ -96,8 +116,8 @@ impl Pairs {
 }
 
 /// A table with more places per slot.
-pub(super) fn widened<T: Copy + Default>(table: &[T], from: usize, to: usize) -> Vec<T> {
-    let mut wide = vec![T::default(); table.len() / from.max(1) * to];
+fn widened(table: &[u32], from: usize, to: usize, memory: &Memory) -> Lent<u32> {
+    let mut wide = Lent::zeroed(memory, table.len() / from.max(1) * to);
     for (old, new) in table.chunks_exact(from.max(1)).zip(wide.chunks_exact_mut(to.max(1))) {
         if let Some(new) = new.get_mut(..from) {
             new.copy_from_slice(old);

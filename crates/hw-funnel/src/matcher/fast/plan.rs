@@ -20,6 +20,7 @@ pub(super) struct Plan {
     /// Bits of all uses.
     pub(super) uses: u64,
     pub(super) filter_columns: Vec<FilterColumn>,
+    pub(super) passes: Vec<Pass>,
     pub(super) patterns: Vec<PatternPlan>,
     pub(super) conditions: Vec<ConditionPlan>,
     /// The funnel's pattern.
@@ -40,6 +41,20 @@ pub(super) struct FilterColumn {
     pub(super) column: usize,
     /// Each distinct filter on it, and the uses that fail with it.
     pub(super) filters: Vec<(usize, u64)>,
+}
+
+/// Uses that depend on the same columns, so that rows are selected once for all of them. All patterns share a pass, since
+/// one state is for the rows of one order.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    pub(super) uses: u64,
+    /// Places among [`Plan::filter_columns`].
+    pub(super) columns: Vec<usize>,
+    pub(super) has_patterns: bool,
+    /// Places among [`Plan::counters`].
+    pub(super) counters: Vec<usize>,
+    /// Those of the uses that only have to be seen once.
+    pub(super) seen: u64,
 }
 
 /// A sequence, as bits.
@@ -82,6 +97,12 @@ impl PatternPlan {
         }
     }
 
+    /// Bits of all steps.
+    fn uses(&self) -> u64 {
+        let steps = u32::try_from(self.steps()).unwrap_or(0);
+        (0..steps).fold(0, |uses, step| uses | 1_u64.checked_shl(self.base + step).unwrap_or(0))
+    }
+
     pub(super) fn is_all_positive(&self) -> bool {
         self.positive.iter().all(|is_positive| *is_positive)
     }
@@ -105,11 +126,13 @@ impl Plan {
         if breakdown.is_some_and(|(_, by)| !can_break_down(query, by)) {
             return None;
         }
+        let filter_columns = filter_columns(query, &layout.uses);
         Some(Self {
             uses: u64::MAX
                 .checked_shr(u32::try_from(USES_MAX - layout.uses.len()).ok()?)
                 .unwrap_or(0),
-            filter_columns: filter_columns(query, &layout.uses),
+            passes: passes(&layout, &filter_columns),
+            filter_columns,
             patterns: layout.patterns,
             conditions,
             funnel,
@@ -136,11 +159,6 @@ impl Plan {
         }
         let is_positive = self.patterns.iter().all(PatternPlan::is_all_positive);
         (!is_positive).then_some("a step with `rowFound: false` needs all rows of a group")
-    }
-
-    /// Whether the time of rows matters beyond the timeframe.
-    pub(super) fn needs_time(&self) -> bool {
-        !self.patterns.is_empty()
     }
 }
 
@@ -245,6 +263,49 @@ fn filter_columns(query: &Query, uses: &[Vec<usize>]) -> Vec<FilterColumn> {
         }
     }
     columns
+}
+
+fn passes(layout: &Layout, filter_columns: &[FilterColumn]) -> Vec<Pass> {
+    let mut passes: Vec<Pass> = Vec::new();
+    let pattern_uses = layout.patterns.iter().fold(0, |uses, plan| uses | plan.uses());
+    if pattern_uses != 0 {
+        add_uses(&mut passes, filter_columns, pattern_uses, |pass| {
+            pass.has_patterns = true
+        });
+    }
+    for (place, counter) in layout.counters.iter().enumerate() {
+        add_uses(&mut passes, filter_columns, counter.bit, |pass| {
+            pass.counters.push(place)
+        });
+    }
+    for bit in (0..USES_MAX).map(|bit| 1 << bit).filter(|bit| layout.seen & bit != 0) {
+        add_uses(&mut passes, filter_columns, bit, |pass| pass.seen |= bit);
+    }
+    passes
+}
+
+/// Adds uses to the pass over the columns that they depend on.
+fn add_uses(passes: &mut Vec<Pass>, filter_columns: &[FilterColumn], uses: u64, what: impl FnOnce(&mut Pass)) {
+    let filtered = |column: &FilterColumn| column.filters.iter().any(|(_, bits)| bits & uses != 0);
+    let columns = filter_columns.iter().enumerate();
+    let columns: Vec<usize> = columns
+        .filter(|(_, column)| filtered(column))
+        .map(|(place, _)| place)
+        .collect();
+    if let Some(pass) = passes.iter_mut().find(|pass| pass.columns == columns) {
+        pass.uses |= uses;
+        what(pass);
+        return;
+    }
+    let mut pass = Pass {
+        uses,
+        columns,
+        has_patterns: false,
+        counters: Vec::new(),
+        seen: 0,
+    };
+    what(&mut pass);
+    passes.push(pass);
 }
 
 fn tally_columns(query: &Query) -> Vec<usize> {

@@ -5,11 +5,16 @@
 //!
 //! Without `maxDuration` a group takes each step at the earliest row it can ([`Greedy`](PatternStates::Greedy)). With it,
 //! the latest start of a chain up to each step is kept. Rows of equal time must not follow each other: the uses seen at
-//! the last time are only applied when a later time arrives.
+//! the last time are only applied when a later time arrives. Where times are plain integers that is done [without
+//! branches](ticks).
+
+mod ticks;
+
+use std::hint::select_unpredictable;
 
 use super::input::Clock;
-use super::pairs::widened;
 use super::plan::PatternPlan;
+use crate::memory::{Lent, Memory};
 use crate::time::TimeValue;
 
 /// A row came before an earlier one of its group.
@@ -56,9 +61,12 @@ pub(super) struct PatternStates {
     base: u32,
     steps: u32,
     window: Window,
+    /// The difference that [`ticks`] takes, if it can.
+    ticks: Option<u64>,
     /// States per slot: 1, or the places of a breakdown by pair.
     places: usize,
-    words: Vec<i64>,
+    words: Lent<i64>,
+    memory: Memory,
 }
 
 /// Words of a greedy state: last time, time of the last step taken, steps taken + 1 (0: no row yet).
@@ -67,22 +75,36 @@ const GREEDY_WORDS: usize = 3;
 const WINDOWED_WORDS: usize = 2;
 
 impl PatternStates {
-    pub(super) fn new(plan: &PatternPlan, clock: Clock) -> Self {
+    pub(super) fn new(plan: &PatternPlan, clock: Clock, memory: &Memory) -> Self {
+        let window = Window::new(plan.max_duration, clock);
+        let ticks = match (window, clock) {
+            (Window::Ticks(limit), Clock::Signed) => Some(limit),
+            _ => None,
+        };
         Self {
             base: plan.base,
             steps: u32::try_from(plan.steps()).unwrap_or(1),
-            window: Window::new(plan.max_duration, clock),
+            window,
+            ticks: ticks.filter(|limit| *limit < ticks::LIMIT_END && (1..=ticks::STEPS_MAX).contains(&plan.steps())),
             places: 1,
-            words: Vec::new(),
+            words: Lent::new(memory),
+            memory: memory.clone(),
         }
     }
 
     /// Makes so many places per slot.
     pub(super) fn widen(&mut self, places: usize) {
         if places > self.places {
-            let stride = self.stride();
-            self.words = widened(&self.words, self.places * stride, places * stride);
-            self.places = places;
+            let (stride, slots) = (self.stride(), self.words.len() / (self.places * self.stride()));
+            let narrow = std::mem::replace(&mut self.words, Lent::new(&self.memory));
+            let from = std::mem::replace(&mut self.places, places) * stride;
+            self.reserve(slots);
+            for (old, new) in narrow
+                .chunks_exact(from)
+                .zip(self.words.chunks_exact_mut(places * stride))
+            {
+                new.iter_mut().zip(old).for_each(|(new, old)| *new = *old);
+            }
         }
     }
 
@@ -104,7 +126,12 @@ impl PatternStates {
     /// Makes room for so many slots.
     pub(super) fn reserve(&mut self, slots: usize) {
         let words = slots * self.places * self.stride();
-        if words > self.words.len() {
+        if words <= self.words.len() {
+            return;
+        }
+        if self.words.is_empty() {
+            self.words = Lent::zeroed(&self.memory, words);
+        } else {
             self.words.resize(words, 0);
         }
     }
@@ -135,12 +162,16 @@ impl PatternStates {
     }
 
     fn push_at(&mut self, states: impl Iterator<Item = usize>, times: &[i64], masks: &[u64]) -> Result<(), OutOfOrder> {
+        if let Some(limit) = self.ticks {
+            let rows = (times, masks, self.base);
+            return ticks::push(&mut self.words, self.steps as usize, limit, states, rows);
+        }
         let wanted = u32::MAX >> (32 - self.steps);
         let mut is_ordered = true;
         let stride = self.stride();
         for ((state, time), mask) in states.zip(times).zip(masks) {
             #[expect(clippy::cast_possible_truncation, reason = "a pattern has at most 32 bits")]
-            let mask = (mask >> self.base) as u32 & wanted;
+            let (time, mask) = (*time, (mask >> self.base) as u32 & wanted);
             if mask == 0 {
                 continue;
             }
@@ -149,8 +180,8 @@ impl PatternStates {
                 continue;
             };
             is_ordered &= match self.window {
-                Window::Unlimited => greedy(state, *time, mask),
-                window => windowed(state, *time, mask, self.steps, window),
+                Window::Unlimited => greedy(state, time, mask),
+                window => windowed(state, time, mask, self.steps, window),
             };
         }
         if is_ordered { Ok(()) } else { Err(OutOfOrder) }
@@ -160,6 +191,9 @@ impl PatternStates {
     pub(super) fn into_passed(mut self, slots: usize) -> Vec<u8> {
         self.reserve(slots);
         let places = self.places;
+        if let Some(limit) = self.ticks {
+            return ticks::passed(&mut self.words, self.steps as usize, limit, slots * places);
+        }
         let (stride, steps, window) = (self.stride(), self.steps, self.window);
         let passed = self.words.chunks_exact_mut(stride).map(|state| match window {
             Window::Unlimited => greedy_passed(state),
@@ -197,22 +231,20 @@ pub(super) fn passed_in_order(
 }
 
 /// Takes the next step if the row is later than the last one taken.
-#[inline]
+#[inline(always)]
 fn greedy(state: &mut [i64], time: i64, mask: u32) -> bool {
     let [last, taken_at, taken, ..] = state else {
         return true;
     };
     let is_new = *taken == 0;
-    let is_ordered = is_new || time >= *last;
+    let is_ordered = is_new | (time >= *last);
     *last = time;
-    let passed = if is_new { 0 } else { *taken - 1 };
-    let is_hit = mask.checked_shr(u32::try_from(passed).unwrap_or(32)).unwrap_or(0) & 1 == 1;
-    if is_hit && (passed == 0 || time > *taken_at) {
-        *taken_at = time;
-        *taken = passed + 2;
-    } else if is_new {
-        *taken = 1;
-    }
+    let passed = (*taken - 1).max(0);
+    // A pattern has at most 32 steps, and no bit behind its last one.
+    let is_hit = u64::from(mask) >> (passed & 63) & 1 == 1;
+    let is_taken = is_hit & ((passed == 0) | (time > *taken_at));
+    *taken_at = select_unpredictable(is_taken, time, *taken_at);
+    *taken = passed + 1 + i64::from(is_taken);
     is_ordered
 }
 

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::MatchError;
-use super::input::{Input, Numbers};
+use super::groups::{NO_SLOT, RowSlots};
+use super::input::{Code, Input, Numbers, with_codes};
 use super::values::{RowValues, Values};
 use crate::document::AggregationKind;
 use crate::query::{Aggregation, Query};
 use crate::scalar::Scalar;
-use crate::sum::Sum;
+use crate::sum::{FixedTerms, Sum};
 use crate::tally::Tally;
 
 /// Values that are kept as one bit per group.
@@ -95,7 +96,41 @@ pub(super) struct Tallying {
     classes: Vec<u8>,
     shapes: Vec<Counted>,
     values: Vec<Option<Values>>,
-    active: Vec<(u32, u32, u8)>,
+    active: Active,
+}
+
+/// The rows of a batch that count.
+#[derive(Default)]
+pub(super) struct Active {
+    pub(super) rows: Vec<u32>,
+    /// The class of the group of each.
+    pub(super) classes: Vec<u8>,
+    /// The slot of each, if it is asked for.
+    slots: Vec<u32>,
+}
+
+impl Active {
+    /// Takes the rows that are of a class, without a branch on it.
+    #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each item")]
+    pub(super) fn fill<T: Copy>(&mut self, items: &[T], class: impl Fn(T) -> u8) {
+        self.rows.resize(items.len(), 0);
+        self.classes.resize(items.len(), IDLE);
+        let (rows, classes) = (&mut self.rows[..items.len()], &mut self.classes[..items.len()]);
+        let mut count = 0;
+        for (item, row) in items.iter().zip(0_u32..) {
+            let class = class(*item);
+            rows[count] = row;
+            classes[count] = class;
+            count += usize::from(class != IDLE);
+        }
+        self.rows.truncate(count);
+        self.classes.truncate(count);
+    }
+
+    fn memory_size(&self) -> usize {
+        (self.rows.capacity() + self.slots.capacity()) * size_of::<u32>() + self.classes.capacity()
+    }
 }
 
 /// The class of groups whose rows nothing counts.
@@ -125,7 +160,7 @@ impl Tallying {
                 })
                 .collect(),
             classes,
-            active: Vec::new(),
+            active: Active::default(),
         }
     }
 
@@ -139,19 +174,20 @@ impl Tallying {
                 .sum();
             classes + counted.bits.capacity() * 8 + counted.seen.capacity() * 16
         });
-        self.classes.capacity() + self.active.capacity() * 12 + values + shapes.sum::<usize>()
+        self.classes.capacity() + self.active.memory_size() + values + shapes.sum::<usize>()
     }
 
-    /// Whether any row of this batch counts, from the slot of each of its rows (any number for those that do not).
-    pub(super) fn select(&mut self, slots: &[u32]) -> bool {
-        let classes = &self.classes;
-        let active = slots.iter().zip(0_u32..).filter_map(|(slot, row)| {
-            let class = classes.get(*slot as usize).copied().filter(|class| *class != IDLE)?;
-            Some((row, *slot, class))
-        });
-        self.active.clear();
-        self.active.extend(active);
-        !self.active.is_empty()
+    /// Whether any row of this batch counts.
+    pub(super) fn select(&mut self, slots: &RowSlots) -> bool {
+        slots.activate(&self.classes, &mut self.active);
+        if self
+            .shapes
+            .iter()
+            .any(|counted| matches!(counted.shape, Shape::Groups { .. }))
+        {
+            slots.gather(&self.active.rows, &mut self.active.slots);
+        }
+        !self.active.rows.is_empty()
     }
 
     /// Adds the selected rows; `input` gives the columns of their batch.
@@ -250,50 +286,177 @@ impl RowNumbers {
 impl Counted {
     fn add(
         &mut self,
-        active: &[(u32, u32, u8)],
+        active: &Active,
         rows: Option<&RowValues>,
         values: Option<&Values>,
         numbers: Option<&RowNumbers>,
     ) {
-        let count = values.map_or(0, Values::len);
-        let is_null = |value: u32| values.is_none_or(|values| values.value(value).is_none());
-        let nulls: Vec<bool> = (0..count)
-            .map(|value| u32::try_from(value).is_ok_and(is_null))
-            .collect();
+        let is_done = match (self.shape, rows, values, numbers) {
+            (Shape::Counts { .. }, Some(rows), Some(values), _) => self.count_codes(active, rows, values),
+            (Shape::Sums { .. }, Some(rows), Some(values), Some(numbers)) => {
+                self.sum_codes(active, Some((rows, values)), numbers)
+            }
+            (Shape::Total { .. }, _, _, Some(numbers)) => self.sum_codes(active, None, numbers),
+            _ => false,
+        };
+        if !is_done {
+            self.add_rows(active, rows, values, numbers);
+        }
+    }
+
+    /// Row by row.
+    fn add_rows(
+        &mut self,
+        active: &Active,
+        rows: Option<&RowValues>,
+        values: Option<&Values>,
+        numbers: Option<&RowNumbers>,
+    ) {
+        let nulls = nulls(values);
         let value = |row: u32| {
             let value = rows.map_or(u32::MAX, |rows| rows.get(row as usize));
             (!nulls.get(value as usize).copied().unwrap_or(true)).then_some(value)
         };
-        for (row, slot, class) in active {
+        for (place, (row, class)) in active.rows.iter().zip(&active.classes).enumerate() {
+            let Some(of_class) = self.classes.get_mut(usize::from(*class)) else {
+                continue;
+            };
+            let number = || numbers.and_then(|numbers| numbers.get(*row as usize));
+            if let Shape::Total { .. } = self.shape {
+                if let Some(number) = number() {
+                    of_class
+                        .total
+                        .get_or_insert_with(|| Sum::empty(self.is_float))
+                        .add(number);
+                }
+                continue;
+            }
+            let Some(value) = value(*row) else { continue };
             match self.shape {
-                Shape::Total { .. } => {
-                    if let (Some(class), Some(number)) = (
-                        self.classes.get_mut(usize::from(*class)),
-                        numbers.and_then(|numbers| numbers.get(*row as usize)),
-                    ) {
-                        class.total.get_or_insert_with(|| Sum::empty(self.is_float)).add(number);
+                Shape::Rows { .. } => of_class.rows += 1,
+                Shape::Sums { .. } => of_class.add_to_sum(value, number(), self.is_float),
+                Shape::Groups { .. } => {
+                    let slot = active.slots.get(place).copied().unwrap_or(NO_SLOT);
+                    if mark(&mut self.bits, &mut self.seen, slot, value) {
+                        of_class.count(value, 1);
                     }
                 }
-                _ => {
-                    let Some(value) = value(*row) else { continue };
-                    let is_new = match self.shape {
-                        Shape::Groups { .. } => mark(&mut self.bits, &mut self.seen, *slot, value),
-                        _ => true,
-                    };
-                    let Some(class) = self.classes.get_mut(usize::from(*class)) else {
-                        continue;
-                    };
-                    match self.shape {
-                        Shape::Rows { .. } => class.rows += 1,
-                        Shape::Sums { .. } => {
-                            let number = numbers.and_then(|numbers| numbers.get(*row as usize));
-                            class.add_to_sum(value, number, self.is_float);
-                        }
-                        _ if is_new => class.count(value),
-                        _ => {}
-                    }
+                Shape::Counts { .. } | Shape::Total { .. } => of_class.count(value, 1),
+            }
+        }
+    }
+
+    /// Counts rows per code, and adds them up per value afterwards; `false`, and nothing is counted, if that does not pay.
+    fn count_codes(&mut self, active: &Active, rows: &RowValues, values: &Values) -> bool {
+        let RowValues::Coded { codes, entries } = rows else {
+            return false;
+        };
+        let stride = entries.len();
+        if !is_worth(stride * self.classes.len(), active) {
+            return false;
+        }
+        let mut counts = vec![0_u32; stride * self.classes.len()];
+        with_codes!(codes, codes => {
+            for (row, class) in active.rows.iter().zip(&active.classes) {
+                let code = codes.get(*row as usize).map_or(usize::MAX, |code| code.index());
+                if let Some(count) = counts.get_mut(usize::from(*class) * stride + code.min(stride)) {
+                    *count += 1;
                 }
             }
+        });
+        for (class, counts) in self.classes.iter_mut().zip(counts.chunks_exact(stride)) {
+            for (value, count) in entries.iter().zip(counts).filter(|(_, count)| **count > 0) {
+                if values.value(*value).is_some() {
+                    class.count(*value, u64::from(*count));
+                }
+            }
+        }
+        true
+    }
+
+    /// Likewise sums, in fixed point; without values everything is added up.
+    fn sum_codes(&mut self, active: &Active, values: Option<(&RowValues, &Values)>, numbers: &RowNumbers) -> bool {
+        let RowNumbers::Coded { codes, entries, count } = numbers else {
+            return false;
+        };
+        let all = RowValues::Rows(Vec::new());
+        let (of_rows, known) = values.map_or((&all, None), |(rows, values)| (rows, Some(values)));
+        let stride = match (of_rows, known) {
+            (RowValues::Coded { entries, .. }, _) => entries.len(),
+            (RowValues::Rows(_), None) => 1,
+            (RowValues::Rows(_), Some(_)) => return false,
+        };
+        if !is_worth(stride * self.classes.len() + count, active) {
+            return false;
+        }
+        let numbers = (0..*count).map(|code| entries.get(code));
+        let Some(terms) = FixedTerms::of(numbers.clone(), active.rows.len()) else {
+            return false;
+        };
+        let ones: Vec<u32> = numbers.map(|number| u32::from(number.is_some())).collect();
+        let mut sums = CodeSums {
+            sums: vec![CodeSum::default(); stride * self.classes.len()],
+            stride,
+            terms: &terms.terms,
+            ones: &ones,
+        };
+        with_codes!(codes, codes => match of_rows {
+            RowValues::Coded { codes: of_rows, .. } => with_codes!(of_rows, of_rows => {
+                sums.add(active, codes, |row| of_rows.get(row).map_or(usize::MAX, |code| code.index()));
+            }),
+            RowValues::Rows(_) => sums.add(active, codes, |_| 0),
+        });
+        let sums = sums.sums;
+        for (class, sums) in self.classes.iter_mut().zip(sums.chunks_exact(stride)) {
+            class.add_code_sums(sums, of_rows, known, &terms, self.is_float);
+        }
+        true
+    }
+}
+
+/// Whether a table of this size is small beside the rows that it is for.
+fn is_worth(size: usize, active: &Active) -> bool {
+    size <= 2 * active.rows.len() + 1024
+}
+
+/// Whether each value is null, by its number.
+fn nulls(values: Option<&Values>) -> Vec<bool> {
+    let count = values.map_or(0, Values::len);
+    let is_null = |value: u32| values.is_none_or(|values| values.value(value).is_none());
+    (0..count)
+        .map(|value| u32::try_from(value).is_ok_and(is_null))
+        .collect()
+}
+
+/// Rows of one code: their sum in fixed point, how many there are, and how many of them have a number.
+#[derive(Debug, Clone, Copy, Default)]
+struct CodeSum {
+    sum: i128,
+    rows: u32,
+    numbers: u32,
+}
+
+/// Sums per class and code.
+struct CodeSums<'a> {
+    sums: Vec<CodeSum>,
+    stride: usize,
+    terms: &'a [i128],
+    ones: &'a [u32],
+}
+
+impl CodeSums<'_> {
+    #[inline(always)]
+    fn add<C: Code>(&mut self, active: &Active, numbers: &[C], code: impl Fn(usize) -> usize) {
+        for (row, class) in active.rows.iter().zip(&active.classes) {
+            let (row, class) = (*row as usize, usize::from(*class));
+            let Some(sum) = self.sums.get_mut(class * self.stride + code(row).min(self.stride)) else {
+                continue;
+            };
+            // The code of null is behind all terms.
+            let number = numbers.get(row).map_or(usize::MAX, |number| number.index());
+            sum.sum += self.terms.get(number).copied().unwrap_or(0);
+            sum.numbers += self.ones.get(number).copied().unwrap_or(0);
+            sum.rows += 1;
         }
     }
 }
@@ -317,22 +480,53 @@ fn mark(bits: &mut Vec<u64>, seen: &mut HashSet<(u32, u32)>, slot: u32, value: u
 
 impl Class {
     #[inline]
-    fn count(&mut self, value: u32) {
-        if let Some(count) = self.counts.get_mut(value as usize) {
-            *count += 1;
-        } else {
+    fn count(&mut self, value: u32, rows: u64) {
+        if self.counts.len() <= value as usize {
             self.counts.resize(value as usize + 1, 0);
-            self.count(value);
+        }
+        if let Some(count) = self.counts.get_mut(value as usize) {
+            *count += rows;
         }
     }
 
-    fn add_to_sum(&mut self, value: u32, number: Option<crate::scalar::Number>, is_float: bool) {
+    fn sum_of(&mut self, value: u32, is_float: bool) -> Option<&mut Sum> {
         if self.sums.len() <= value as usize {
             self.sums.resize(value as usize + 1, None);
         }
-        if let Some(sum) = self.sums.get_mut(value as usize) {
-            let sum = sum.get_or_insert_with(|| Sum::empty(is_float));
-            number.into_iter().for_each(|number| sum.add(number));
+        let sum = self.sums.get_mut(value as usize)?;
+        Some(sum.get_or_insert_with(|| Sum::empty(is_float)))
+    }
+
+    fn add_to_sum(&mut self, value: u32, number: Option<crate::scalar::Number>, is_float: bool) {
+        if let (Some(sum), Some(number)) = (self.sum_of(value, is_float), number) {
+            sum.add(number);
+        }
+    }
+
+    fn add_code_sums(
+        &mut self,
+        sums: &[CodeSum],
+        rows: &RowValues,
+        values: Option<&Values>,
+        terms: &FixedTerms,
+        is_float: bool,
+    ) {
+        match (rows, values) {
+            (RowValues::Coded { entries, .. }, Some(values)) => {
+                for (value, sum) in entries.iter().zip(sums).filter(|(_, sum)| sum.rows > 0) {
+                    if values.value(*value).is_some()
+                        && let Some(total) = self.sum_of(*value, is_float)
+                    {
+                        total.add_fixed(sum.sum, sum.numbers.into(), terms);
+                    }
+                }
+            }
+            _ => {
+                for sum in sums.iter().filter(|sum| sum.numbers > 0) {
+                    let total = self.total.get_or_insert_with(|| Sum::empty(is_float));
+                    total.add_fixed(sum.sum, sum.numbers.into(), terms);
+                }
+            }
         }
     }
 

@@ -79,8 +79,7 @@ impl Values {
             Input::Flat(_) => Ok(RowValues::Rows(numbers)),
             Input::Coded(coded) => {
                 let null = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-                let has_null =
-                    with_codes!(&coded.codes, codes => codes.iter().any(|code| code.index() == null as usize));
+                let has_null = with_codes!(&coded.codes, codes => has_code(codes, null));
                 numbers.push(if has_null { self.number(Cell::Null) } else { u32::MAX });
                 Ok(RowValues::Coded {
                     codes: coded.codes.clone(),
@@ -91,7 +90,27 @@ impl Values {
     }
 }
 
+/// Whether a row has this code: a stretch at a time, each of them without a branch.
+fn has_code<C: Code>(codes: &[C], wanted: u32) -> bool {
+    let wanted = wanted as usize;
+    codes
+        .chunks(1024)
+        .any(|codes| codes.iter().fold(false, |found, code| found | (code.index() == wanted)))
+}
+
 impl RowValues {
+    /// The numbers of some rows, in their order.
+    pub(super) fn gather(&self, rows: &[u32], into: &mut Vec<u32>) {
+        into.clear();
+        match self {
+            Self::Coded { codes, entries } => with_codes!(codes, codes => into.extend(rows.iter().map(|row| {
+                let code = codes.get(*row as usize);
+                code.and_then(|code| entries.get(code.index())).copied().unwrap_or(u32::MAX)
+            }))),
+            Self::Rows(numbers) => super::gather(numbers, rows, into),
+        }
+    }
+
     #[inline]
     pub(super) fn get(&self, row: usize) -> u32 {
         match self {

@@ -1,13 +1,12 @@
 //! The end of matching: which groups satisfy the relation, how far they get, and what is counted over their rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::gather::{Event, RunMatcher, Runs};
-use super::groups::NO_SLOT;
 use super::input::{Clock, Input};
 use super::plan::ConditionPlan;
 use super::tallies::{IDLE, Tallying};
-use super::{Batch, BrokenDown, FastMatcher, KeptRows, Matching, RowSlots, Rows};
+use super::{Batch, BrokenDown, FastMatcher, Kept, KeptRows, Matching, RowSlots, Rows};
 use crate::column::value_type;
 use crate::document::BreakdownBy;
 use crate::matcher::MatchError;
@@ -20,6 +19,8 @@ pub(in crate::matcher) struct Judged {
     matcher: FastMatcher,
     partial: Partial,
     tallying: Option<Tallying>,
+    /// What is known of the batches that are still to be given again.
+    known: VecDeque<Option<KeptRows>>,
 }
 
 /// Sequences per slot: from states, or from runs of rows.
@@ -38,6 +39,10 @@ impl FastMatcher {
     /// [`MatchError::Unreadable`].
     pub(in crate::matcher) fn judge(mut self, export: Option<usize>) -> Result<Judged, MatchError> {
         let sequences = self.sequences();
+        if let Some(pairs) = self.breakdown.as_ref().and_then(|breakdown| breakdown.pairs.as_ref()) {
+            // None if rows were counted per slot.
+            pairs.add_rows(&mut self.rows);
+        }
         let is_matching = self.matching_groups(&sequences.passed);
         let passed = self.steps_passed(&sequences, &is_matching);
         let mut partial = Partial::empty(&self.query);
@@ -48,13 +53,18 @@ impl FastMatcher {
             partial.set_groups(self.exported(depth, &is_matching, &passed)?);
         }
         let tallying = self.tallying(&is_matching, &passed);
-        let kept = self.kept.take();
+        let (kept, known) = match std::mem::replace(&mut self.kept, Kept::Nothing) {
+            Kept::Nothing => (Vec::new(), VecDeque::new()),
+            Kept::All(kept) => (kept, VecDeque::new()),
+            Kept::Known(known) => (Vec::new(), known),
+        };
         let mut judged = Judged {
             matcher: self,
             partial,
             tallying,
+            known,
         };
-        judged.add_kept(kept.unwrap_or_default())?;
+        judged.add_kept(kept)?;
         Ok(judged)
     }
 
@@ -211,7 +221,8 @@ impl FastMatcher {
         let mut counts = BreakdownCounts {
             query: &self.query,
             breakdown,
-            steps: BTreeMap::new(),
+            steps: Vec::new(),
+            of_null: None,
         };
         let matching = is_matching.iter().enumerate().filter(|(_, is_matching)| **is_matching);
         let mut matcher = RunMatcher::new(plan, self.clock);
@@ -231,8 +242,7 @@ impl FastMatcher {
                 (None, None, _) => {}
             }
         }
-        counts.steps.values_mut().for_each(|steps| count_through(steps));
-        funnel.breakdown = Some(counts.steps);
+        funnel.breakdown = Some(counts.by_value());
     }
 
     fn exported(&self, depth: usize, is_matching: &[bool], passed: &[u8]) -> Result<arrow_array::ArrayRef, MatchError> {
@@ -300,6 +310,23 @@ fn lists(query: &Query) -> Vec<(&[Aggregation], Vec<usize>)> {
     lists
 }
 
+impl FastMatcher {
+    /// The slots of a batch that was pushed before.
+    fn slots_again<R: Rows>(&mut self, batch: &mut Batch<'_, R>) -> Result<KeptRows, R::Error> {
+        let frame = self.frame(batch)?;
+        let group = self.query.columns.first().ok_or_else(|| super::no_column(0))?;
+        let slots = RowSlots::new(&mut self.groups, &batch.input(0)?, group)?;
+        let slots = match &frame {
+            Some(_) => RowSlots::Rows(slots.to_rows(frame.as_deref())),
+            None => slots,
+        };
+        Ok(KeptRows {
+            slots,
+            columns: Vec::new(),
+        })
+    }
+}
+
 impl Judged {
     /// Whether rows have to be [given again](Self::push_again) for aggregations.
     pub(in crate::matcher) fn needs_rows(&self) -> bool {
@@ -317,46 +344,34 @@ impl Judged {
         };
         let columns = std::sync::Arc::clone(&self.matcher.columns);
         let mut batch = Batch::new(&columns, rows);
-        let frame = self.matcher.frame(&mut batch)?;
-        let group = self.matcher.query.columns.first().ok_or_else(|| super::no_column(0))?;
-        let slots = RowSlots::new(&mut self.matcher.groups, &batch.input(0)?, group)?;
-        if !tallying.select(&slots.to_rows(frame.as_deref())) {
+        let known = match self.known.pop_front().flatten() {
+            Some(known) => known,
+            None => self.matcher.slots_again(&mut batch)?,
+        };
+        if !tallying.select(&known.slots) {
             return Ok(());
         }
-        let mut inputs: Vec<(usize, Input)> = Vec::new();
+        let mut inputs = known.columns;
         for column in &self.matcher.plan.tally_columns {
-            inputs.push((*column, batch.input(*column)?));
+            if !inputs.iter().any(|(known, _)| known == column) {
+                inputs.push((*column, batch.input(*column)?));
+            }
         }
         Ok(tallying.add(&self.matcher.query, |column| input_of(&inputs, column))?)
     }
 
     fn add_kept(&mut self, kept: Vec<KeptRows>) -> Result<(), MatchError> {
-        if self.matcher.kept_bytes == 0 {
+        if kept.is_empty() {
             return Ok(());
         }
         let Some(mut tallying) = self.tallying.take() else {
             return Ok(());
         };
         for rows in kept {
-            debug_assert!(
-                rows.slots
-                    .iter()
-                    .all(|slot| *slot == NO_SLOT || (*slot as usize) < self.matcher.rows.len())
-            );
             if !tallying.select(&rows.slots) {
                 continue;
             }
-            let mut inputs: Vec<(usize, Input)> = Vec::new();
-            for (column, array) in &rows.columns {
-                let bound = self
-                    .matcher
-                    .query
-                    .columns
-                    .get(*column)
-                    .ok_or_else(|| super::no_column(*column))?;
-                inputs.push((*column, Input::new(array, bound)?));
-            }
-            tallying.add(&self.matcher.query, |column| input_of(&inputs, column))?;
+            tallying.add(&self.matcher.query, |column| input_of(&rows.columns, column))?;
         }
         self.add_tallies(&tallying);
         Ok(())
@@ -401,16 +416,38 @@ fn input_of(inputs: &[(usize, Input)], column: usize) -> Result<Input, MatchErro
 struct BreakdownCounts<'a> {
     query: &'a Query,
     breakdown: &'a BrokenDown,
-    steps: BTreeMap<Option<Scalar>, Vec<StepPartial>>,
+    /// By number of the value.
+    steps: Vec<Option<Vec<StepPartial>>>,
+    /// Those of null, whatever its number.
+    of_null: Option<Vec<StepPartial>>,
 }
 
 impl BreakdownCounts<'_> {
     fn steps_of(&mut self, value: u32) -> &mut Vec<StepPartial> {
-        let query = self.query;
-        let value = self.breakdown.values.value(value).cloned();
-        self.steps
-            .entry(value)
-            .or_insert_with(|| StepPartial::empty_steps(query))
+        let steps = match self.breakdown.values.value(value) {
+            None => &mut self.of_null,
+            Some(_) => {
+                let place = value as usize;
+                if self.steps.len() <= place {
+                    self.steps.resize(place + 1, None);
+                }
+                match self.steps.get_mut(place) {
+                    Some(steps) => steps,
+                    None => &mut self.of_null,
+                }
+            }
+        };
+        steps.get_or_insert_with(|| StepPartial::empty_steps(self.query))
+    }
+
+    fn by_value(self) -> BTreeMap<Option<Scalar>, Vec<StepPartial>> {
+        let values = &self.breakdown.values;
+        let counted = (0_u32..)
+            .zip(self.steps)
+            .filter_map(|(value, steps)| Some((values.value(value).cloned(), steps?)));
+        let mut steps: BTreeMap<_, _> = counted.chain(self.of_null.map(|steps| (None, steps))).collect();
+        steps.values_mut().for_each(|steps| count_through(steps));
+        steps
     }
 
     /// The smallest value among the rows that serve the first step of the group's chain; null only if there is no other.
@@ -450,9 +487,13 @@ impl BreakdownCounts<'_> {
     }
 
     fn add_pair(&mut self, slot: usize, value: u32, passed: u8) {
-        if passed > 0 {
-            let rows = self.breakdown.pairs.as_ref().map_or(0, |pairs| pairs.rows(slot, value));
-            add_deepest(self.steps_of(value), passed, rows);
+        if passed == 0 {
+            return;
+        }
+        let rows = self.breakdown.pairs.as_ref().map_or(0, |pairs| pairs.rows(slot, value));
+        match self.steps.get_mut(value as usize) {
+            Some(Some(steps)) => add_deepest(steps, passed, rows),
+            _ => add_deepest(self.steps_of(value), passed, rows),
         }
     }
 }

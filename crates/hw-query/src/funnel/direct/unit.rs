@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::compute::cast;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{UInt8Type, UInt16Type, UInt32Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::execution::memory_pool::MemoryReservation;
 use hw_catalog::{Part, Table};
-use hw_files::{Buffers, FileError, PartReader};
-use hw_funnel::{GroupExport, GroupRange, MatchError, PartMatcher, Partial, Progress, Query, Rows, Stage};
+use hw_files::{Buffers, ColumnValues, FileError, PartReader};
+use hw_funnel::{
+    Codes, GroupExport, GroupRange, MatchError, Memory, PartMatcher, Partial, Progress, Query, Rows, Stage, Stored,
+};
 
 use super::fault_of;
 use super::watch::{Activity, ColumnFigures, Figures, Watch};
@@ -96,6 +100,7 @@ pub(super) struct Unit {
     pub(super) query: Arc<Query>,
     pub(super) export: Option<GroupExport>,
     pub(super) buffers: Buffers,
+    pub(super) memory: Memory,
     pub(super) counters: Arc<Counters>,
     pub(super) cancelled: CancelFlag,
     pub(super) reservation: MemoryReservation,
@@ -140,9 +145,12 @@ impl Unit {
     fn matched(&self, watch: &Watch) -> Result<UnitOutcome, UnitError> {
         let parts = self.pieces.iter().map(|piece| piece.part.decoding_bytes());
         let decoding = parts.max().unwrap_or(0);
-        let Some(mut matcher) = PartMatcher::new(&self.query, self.export)? else {
+        let Some(mut matcher) = PartMatcher::with_memory(&self.query, self.export, &self.memory)? else {
             return Err(UnitError::Query(QueryError::internal("a query changed its matcher")));
         };
+        if self.is_measured {
+            matcher.measure();
+        }
         let mut row_groups_pruned = self.push_all(&mut matcher, decoding, watch)?;
         if row_groups_pruned.is_none() {
             watch.note(|figures| figures.restarts += 1);
@@ -293,6 +301,15 @@ impl Rows for PartRows<'_> {
         }
     }
 
+    fn stored(&mut self, index: usize) -> Result<Stored, UnitError> {
+        match self {
+            Self::Hot(_) => self
+                .column(index)
+                .map(|array| coded(&array).unwrap_or(Stored::Array(array))),
+            Self::Stored(rows) => rows.stored(index),
+        }
+    }
+
     fn is_complete(&self, index: usize) -> bool {
         match self {
             Self::Hot(rows) => rows.column(index).is_some_and(|(_, complete)| complete),
@@ -316,6 +333,20 @@ impl Rows for PartRows<'_> {
     }
 }
 
+/// The codes of a dictionary without nulls.
+fn coded(array: &ArrayRef) -> Option<Stored> {
+    let dictionary = array.as_any_dictionary_opt().filter(|_| array.null_count() == 0)?;
+    let keys = dictionary.keys();
+    let codes = match keys.data_type() {
+        DataType::UInt8 => Codes::U8(keys.as_primitive::<UInt8Type>().values().clone()),
+        DataType::UInt16 => Codes::U16(keys.as_primitive::<UInt16Type>().values().clone()),
+        DataType::UInt32 => Codes::U32(keys.as_primitive::<UInt32Type>().values().clone()),
+        _ => return None,
+    };
+    let entries = Arc::clone(dictionary.values());
+    (entries.null_count() == 0).then_some(Stored::Coded { codes, entries })
+}
+
 fn no_column(index: usize) -> UnitError {
     UnitError::Query(QueryError::internal(format!("the query has no column {index}")))
 }
@@ -329,8 +360,8 @@ struct RowGroup<'a> {
 }
 
 impl RowGroup<'_> {
-    /// What was read of a column.
-    fn figures(&self, column: usize, array: &ArrayRef) -> ColumnFigures {
+    /// What was read of a column: flat, or by codes into so many entries.
+    fn figures(&self, column: usize, entries: Option<usize>) -> ColumnFigures {
         let (bytes, unfolded_bytes) = skip::chunk_bytes(&self.part.reader, self.row_group, column);
         let figures = ColumnFigures {
             row_groups: 1,
@@ -338,33 +369,72 @@ impl RowGroup<'_> {
             unfolded_bytes,
             ..ColumnFigures::default()
         };
-        match (array.data_type(), array.to_data().child_data()) {
-            (DataType::Dictionary(..), [values]) => ColumnFigures {
+        match entries {
+            Some(entries) => ColumnFigures {
                 dictionary_row_groups: 1,
-                entries: values.len() as u64,
+                entries: entries as u64,
                 ..figures
             },
-            _ => ColumnFigures {
-                flat_rows: array.len() as u64,
+            None => ColumnFigures {
+                flat_rows: self.part.reader.rows(self.row_group) as u64,
                 ..figures
             },
         }
     }
 
+    /// The place of a column of the query in the file.
+    fn place(&self, index: usize) -> Result<usize, UnitError> {
+        self.part.columns.get(index).copied().ok_or_else(|| no_column(index))
+    }
+
+    fn told(&self, error: &FileError) -> UnitError {
+        UnitError::Query(fault_of(&self.part.table, &self.part.part, error))
+    }
+
+    fn wider(&self, index: usize) -> Option<&DataType> {
+        self.part.wider.get(index).and_then(Option::as_ref)
+    }
+
     fn read(&self, index: usize) -> Result<ArrayRef, UnitError> {
-        let column = *self.part.columns.get(index).ok_or_else(|| no_column(index))?;
+        let column = self.place(index)?;
         let before = self.watch.enter(Some(Activity::Decode));
         let read = self.part.reader.read(self.row_group, column, self.buffers);
-        let told = |error: FileError| UnitError::Query(fault_of(&self.part.table, &self.part.part, &error));
-        let array = read.map_err(told)?.array;
-        self.watch.note_column(index, || self.figures(column, &array));
-        let array = match self.part.wider.get(index).and_then(Option::as_ref) {
-            None => array,
-            Some(wider) => {
-                cast(&array, wider).map_err(|error| UnitError::Query(QueryError::internal(error.to_string())))?
-            }
-        };
+        let mut array = read.map_err(|error| self.told(&error))?.array;
+        let entries = array
+            .as_any_dictionary_opt()
+            .map(|dictionary| dictionary.values().len());
+        self.watch.note_column(index, || self.figures(column, entries));
+        if let Some(wider) = self.wider(index) {
+            array = cast(&array, wider).map_err(|error| UnitError::Query(QueryError::internal(error.to_string())))?;
+        }
         self.watch.enter(before);
         Ok(array)
+    }
+
+    fn stored(&self, index: usize) -> Result<Stored, UnitError> {
+        if self.wider(index).is_some() {
+            return self.read(index).map(Stored::Array);
+        }
+        let column = self.place(index)?;
+        let before = self.watch.enter(Some(Activity::Decode));
+        let read = self.part.reader.read_codes(self.row_group, column, self.buffers);
+        let values = read.map_err(|error| self.told(&error))?;
+        let entries = match &values {
+            ColumnValues::Coded { entries, .. } => Some(entries.len()),
+            ColumnValues::Flat(_) => None,
+        };
+        self.watch.note_column(index, || self.figures(column, entries));
+        self.watch.enter(before);
+        Ok(match values {
+            ColumnValues::Coded { codes, entries } => Stored::Coded {
+                codes: match codes {
+                    hw_files::Codes::U8(codes) => Codes::U8(codes),
+                    hw_files::Codes::U16(codes) => Codes::U16(codes),
+                    hw_files::Codes::U32(codes) => Codes::U32(codes),
+                },
+                entries,
+            },
+            ColumnValues::Flat(array) => Stored::Array(array),
+        })
     }
 }

@@ -82,9 +82,9 @@ async fn a_funnel_and_what_it_cost() {
         reason "registered parts, each matched by itself"
         strategy {"name":"streaming","reason":"all steps are positive: a few words of state per group suffice while rows come in order of time; a part where they do not is read again and gathered"}
         groups "contained"
-        columns {"name":"user","type":"Int64","uses":["group"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":264,"unfolded_bytes":264},"read":{"row_groups":12,"dictionary_row_groups":12,"entries":16,"flat_rows":0,"bytes":528,"unfolded_bytes":528}}
+        columns {"name":"user","type":"Int64","uses":["group"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":264,"unfolded_bytes":264},"read":{"row_groups":6,"dictionary_row_groups":6,"entries":8,"flat_rows":0,"bytes":264,"unfolded_bytes":264}}
         columns {"name":"ts","type":"Int64","uses":["time"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":336,"unfolded_bytes":336},"read":{"row_groups":6,"dictionary_row_groups":6,"entries":12,"flat_rows":0,"bytes":336,"unfolded_bytes":336}}
-        columns {"name":"event","type":"Utf8","uses":["filter","aggregation"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":331,"unfolded_bytes":331},"read":{"row_groups":12,"dictionary_row_groups":12,"entries":24,"flat_rows":0,"bytes":662,"unfolded_bytes":662}}
+        columns {"name":"event","type":"Utf8","uses":["filter","aggregation"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":331,"unfolded_bytes":331},"read":{"row_groups":6,"dictionary_row_groups":6,"entries":12,"flat_rows":0,"bytes":331,"unfolded_bytes":331}}
         columns {"name":"price","type":"Float64","uses":["aggregation"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":282,"unfolded_bytes":282},"read":{"row_groups":6,"dictionary_row_groups":6,"entries":6,"flat_rows":0,"bytes":282,"unfolded_bytes":282}}
         predicates {"column":"event","op":"==","value":"view","places":["/funnel/sequence/0/filter"],"per":"dictionary"}
         predicates {"column":"event","op":"==","value":"buy","places":["/funnel/sequence/1/filter","/funnel/sequence/3/filter"],"per":"dictionary"}
@@ -93,8 +93,8 @@ async fn a_funnel_and_what_it_cost() {
         row_groups {"total":6,"pruned":0}
         memory {"decoding":416}
         stages {"stage":"stored","rows":12,"bytes":1213}
-        stages {"stage":"read","rows":12,"bytes":7524}
-        stages {"stage":"decoded","rows":12,"bytes":1808}
+        stages {"stage":"read","rows":12,"bytes":6929}
+        stages {"stage":"decoded","rows":12,"bytes":1213}
         stages {"stage":"timeframe","rows":12,"groups":5}
         stages {"stage":"selected","rows":12}
         stages {"stage":"matched","rows":12,"groups":5}
@@ -124,7 +124,7 @@ async fn straddling_groups_and_a_timeframe() {
         columns {"name":"ts","type":"Int64","uses":["time"],"stored":{"row_groups":2,"dictionary_row_groups":2,"bytes":112,"unfolded_bytes":112},"read":{"row_groups":2,"dictionary_row_groups":2,"entries":4,"flat_rows":0,"bytes":112,"unfolded_bytes":112}}
         columns {"name":"event","type":"Utf8","uses":["filter"],"stored":{"row_groups":2,"dictionary_row_groups":2,"bytes":101,"unfolded_bytes":101},"read":{"row_groups":2,"dictionary_row_groups":2,"entries":3,"flat_rows":0,"bytes":101,"unfolded_bytes":101}}
         columns {"name":"price","type":"Float64","uses":["target"],"stored":{"row_groups":2,"dictionary_row_groups":2,"bytes":103,"unfolded_bytes":103},"read":{"row_groups":2,"dictionary_row_groups":2,"entries":3,"flat_rows":0,"bytes":103,"unfolded_bytes":103}}
-        columns {"name":"device","type":"Utf8","uses":["filter"],"stored":{"row_groups":2,"dictionary_row_groups":2,"bytes":98,"unfolded_bytes":98},"read":{"row_groups":2,"dictionary_row_groups":2,"entries":2,"flat_rows":0,"bytes":98,"unfolded_bytes":98}}
+        columns {"name":"device","type":"Utf8","uses":["filter"],"stored":{"row_groups":2,"dictionary_row_groups":2,"bytes":98,"unfolded_bytes":98},"read":{"row_groups":1,"dictionary_row_groups":1,"entries":1,"flat_rows":0,"bytes":49,"unfolded_bytes":49}}
         predicates {"column":"event","op":"==","value":"view","places":["/query/conditions/0/filter","/query/conditions/1/filters/1","/funnel/sequence/0/filter"],"per":"dictionary"}
         predicates {"column":"device","op":"is not null","places":["/query/conditions/1/filters/0"],"per":"dictionary"}
         predicates {"column":"event","op":"==","value":"buy","places":["/funnel/sequence/1/filter"],"per":"dictionary"}
@@ -132,8 +132,8 @@ async fn straddling_groups_and_a_timeframe() {
         row_groups {"total":6,"pruned":4}
         memory {"decoding":556}
         stages {"stage":"stored","rows":12,"bytes":1524}
-        stages {"stage":"read","rows":4,"bytes":6100}
-        stages {"stage":"decoded","rows":4,"bytes":496}
+        stages {"stage":"read","rows":4,"bytes":6051}
+        stages {"stage":"decoded","rows":4,"bytes":447}
         stages {"stage":"timeframe","rows":2,"groups":2}
         stages {"stage":"selected","rows":2}
         stages {"stage":"matched","rows":0,"groups":0}
@@ -154,7 +154,7 @@ async fn row_groups_without_a_match_are_told() {
         reason "registered parts, each matched by itself"
         strategy {"name":"streaming","reason":"all steps are positive: a few words of state per group suffice while rows come in order of time; a part where they do not is read again and gathered"}
         groups "contained"
-        columns {"name":"user","type":"Int64","uses":["group"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":264,"unfolded_bytes":264},"read":{"row_groups":12,"dictionary_row_groups":12,"entries":16,"flat_rows":0,"bytes":528,"unfolded_bytes":528}}
+        columns {"name":"user","type":"Int64","uses":["group"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":264,"unfolded_bytes":264},"read":{"row_groups":6,"dictionary_row_groups":6,"entries":8,"flat_rows":0,"bytes":264,"unfolded_bytes":264}}
         columns {"name":"ts","type":"Int64","uses":["time"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":336,"unfolded_bytes":336},"read":{"row_groups":0,"dictionary_row_groups":0,"entries":0,"flat_rows":0,"bytes":0,"unfolded_bytes":0}}
         columns {"name":"event","type":"Utf8","uses":["filter"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":331,"unfolded_bytes":331},"read":{"row_groups":6,"dictionary_row_groups":6,"entries":12,"flat_rows":0,"bytes":331,"unfolded_bytes":331}}
         columns {"name":"price","type":"Float64","uses":["aggregation"],"stored":{"row_groups":6,"dictionary_row_groups":6,"bytes":282,"unfolded_bytes":282},"read":{"row_groups":4,"dictionary_row_groups":4,"entries":4,"flat_rows":0,"bytes":188,"unfolded_bytes":188}}
@@ -163,8 +163,8 @@ async fn row_groups_without_a_match_are_told() {
         row_groups {"total":6,"pruned":0}
         memory {"decoding":416}
         stages {"stage":"stored","rows":12,"bytes":1213}
-        stages {"stage":"read","rows":12,"bytes":6763}
-        stages {"stage":"decoded","rows":12,"bytes":1047}
+        stages {"stage":"read","rows":12,"bytes":6499}
+        stages {"stage":"decoded","rows":12,"bytes":783}
         stages {"stage":"timeframe","rows":12,"groups":5}
         stages {"stage":"selected","rows":2}
         stages {"stage":"matched","rows":7,"groups":2}

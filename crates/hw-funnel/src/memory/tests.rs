@@ -1,0 +1,29 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use super::{Lent, Memory};
+
+#[test]
+fn memory_comes_back_and_is_zero_again() {
+    let memory = Memory::default();
+    let mut first = Lent::<i64>::zeroed(&memory, 100);
+    first.fill(7);
+    let place = first.as_ptr();
+    drop(first);
+    let again = Lent::<i64>::zeroed(&memory, 90);
+    assert_eq!(again.as_ptr(), place);
+    assert_eq!(*again, vec![0; 90]);
+    let further = Lent::<i64>::zeroed(&memory, 90);
+    assert_ne!(further.as_ptr(), place, "it is still in use");
+}
+
+#[test]
+fn the_smallest_piece_that_suffices_is_taken() {
+    let memory = Memory::default();
+    let large = Lent::<u32>::zeroed(&memory, 1000);
+    let small = Lent::<u32>::zeroed(&memory, 10);
+    let (large_place, small_place) = (large.as_ptr(), small.as_ptr());
+    drop((large, small));
+    assert_eq!(Lent::<u32>::zeroed(&memory, 10).as_ptr(), small_place);
+    assert_eq!(Lent::<u32>::zeroed(&memory, 11).as_ptr(), large_place);
+    assert_eq!(Lent::<u32>::zeroed(&memory, 1001).len(), 1001);
+}
