@@ -152,6 +152,10 @@ pub struct ExplainedMemory {
     /// Most bytes that the columns of one row group take while they are decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoding: Option<u64>,
+    /// Parts that are held in memory, decoded (the setting `cache.memory`), so that their files are not read; absent if none
+    /// is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<u64>,
 }
 
 /// What a run did.

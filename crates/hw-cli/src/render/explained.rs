@@ -66,6 +66,9 @@ fn facts(explained: &FunnelExplainDocument) -> Grid {
             None => format!("{limit} at most"),
         },
     );
+    if let Some(held) = explained.memory.held {
+        fact("held", format!("{} of the parts, decoded, in memory", count(held)));
+    }
     if let Some(analysis) = &explained.analysis {
         fact("run", run(analysis));
     }

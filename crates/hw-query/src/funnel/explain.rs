@@ -107,6 +107,8 @@ struct MemoryDocument {
     limit: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     decoding: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -304,6 +306,10 @@ impl Outline<'_> {
             memory: MemoryDocument {
                 limit,
                 decoding: self.opened.map(|_| self.decoding()),
+                held: self
+                    .opened
+                    .map(|opened| opened.iter().filter(|part| part.is_held()).count() as u64)
+                    .filter(|held| *held > 0),
             },
             analysis: None,
             plan: None,

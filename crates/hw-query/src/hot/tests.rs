@@ -147,6 +147,30 @@ async fn what_is_held_answers_like_the_files() {
 }
 
 #[tokio::test]
+async fn what_is_held_is_told_in_the_explanation() {
+    let world = world(Groups::Contained, 1 << 20).await;
+    let query = &queries()[2];
+    let held = async || {
+        let stored = world.tables.stored("t");
+        let scan = FunnelScan {
+            table: stored.table,
+            parts: stored.parts.to_vec(),
+            query: query.clone(),
+            export: None,
+        };
+        let told = world.session().explain_funnel(scan, true).await.unwrap();
+        (
+            told["memory"]["held"].clone(),
+            told["columns"][0]["read"]["row_groups"].clone(),
+        )
+    };
+    assert_eq!(held().await, (Value::Null, json!(18)));
+    answer(&world, query).await;
+    wait("parts are taken in", || world.engine.hot().parts == PARTS as u64);
+    assert_eq!(held().await, (json!(PARTS), json!(0)));
+}
+
+#[tokio::test]
 async fn columns_join_those_that_are_held() {
     let world = world(Groups::Contained, 1 << 20).await;
     let hits_after = async |query: &Value| {

@@ -49,6 +49,11 @@ pub(crate) struct OpenPart {
 }
 
 impl OpenPart {
+    /// Whether it is held in memory, so that its file is not read.
+    pub(crate) fn is_held(&self) -> bool {
+        self.hot.is_some()
+    }
+
     /// Whether the timeframe rules a row group out.
     pub(crate) fn is_skipped(&self, row_group: usize) -> bool {
         self.skipped.get(row_group).copied().unwrap_or(false)
