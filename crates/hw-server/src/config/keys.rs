@@ -31,8 +31,8 @@ pub(crate) enum Kind {
     Duration { zero: bool },
     /// A size with its unit.
     Size,
-    /// A size with its unit, or a percentage.
-    Share,
+    /// A size with its unit, or a percentage; whether the size may be zero.
+    Share { zero: bool },
     /// One of these words.
     Word(&'static [&'static str]),
     /// Address and port to listen at.
@@ -63,8 +63,8 @@ const fn plain(key: &'static str, kind: Kind) -> Setting {
 /// Every setting, in the order of `default.toml`.
 pub(crate) const SETTINGS: &[Setting] = &[
     plain("threads", Kind::Count(1, 4096)),
-    plain("memory.limit", Kind::Share),
-    plain("spill.limit", Kind::Share),
+    plain("memory.limit", Kind::Share { zero: false }),
+    plain("spill.limit", Kind::Share { zero: false }),
     plain("http.listen", Kind::Address),
     plain("http.hosts", Kind::Texts),
     plain("http.body_limit", Kind::Size),
@@ -117,7 +117,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("tables.unregister_guard", Kind::Duration { zero: true }),
     plain("funnel.top_count", Kind::Count(1, 100_000)),
     plain("cache.results", Kind::Flag),
-    plain("cache.memory", Kind::Share),
+    plain("cache.memory", Kind::Share { zero: true }),
     plain("compat.funnel_rocket", Kind::Flag),
     plain("compat.funnel_rocket_status", Kind::Flag),
     plain("compat.error_details", Kind::Flag),
@@ -155,7 +155,7 @@ impl Kind {
             Self::Number(least, most) => format!("a number from {least} to {most}"),
             Self::Duration { .. } => "a time with its unit".to_owned(),
             Self::Size => "a size with its unit".to_owned(),
-            Self::Share => "a size with its unit, or a percentage".to_owned(),
+            Self::Share { .. } => "a size with its unit, or a percentage".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Address => "an address and a port".to_owned(),
             Self::Text => "a text".to_owned(),
@@ -170,7 +170,7 @@ impl Kind {
             Self::Number(..) => "write for instance `0.1`".to_owned(),
             Self::Duration { .. } => "write for instance `\"30s\"`, `\"5min\"` or `\"7d\"`".to_owned(),
             Self::Size => "write for instance `\"512MiB\"`".to_owned(),
-            Self::Share => "write for instance `\"4GiB\"` or `\"70%\"`".to_owned(),
+            Self::Share { .. } => "write for instance `\"4GiB\"` or `\"70%\"`".to_owned(),
             Self::Word(words) => format!("write one of {}", words.join(", ")),
             Self::Address => "write for instance `\"127.0.0.1:7080\"`".to_owned(),
             Self::Text => "write a text that is not empty".to_owned(),
@@ -189,8 +189,10 @@ impl Kind {
             Raw::Toml(value) => shown(value),
         };
         // A bare number where a unit is needed has its own answer, so it is looked at before the type.
-        if let (Raw::Toml(DeValue::Integer(_) | DeValue::Float(_)), Self::Duration { .. } | Self::Size | Self::Share) =
-            (raw, self)
+        if let (
+            Raw::Toml(DeValue::Integer(_) | DeValue::Float(_)),
+            Self::Duration { .. } | Self::Size | Self::Share { .. },
+        ) = (raw, self)
         {
             return self.checked(Value::String(shown()), &shown());
         }
@@ -206,7 +208,7 @@ impl Kind {
             Self::Count(..) => text.trim().replace('_', "").parse::<u64>().ok().map(Value::from),
             Self::Number(..) => text.trim().parse::<f64>().ok().map(Value::from),
             Self::Texts => Some(texts(text)),
-            Self::Duration { .. } | Self::Size | Self::Share | Self::Word(_) | Self::Address | Self::Text => {
+            Self::Duration { .. } | Self::Size | Self::Share { .. } | Self::Word(_) | Self::Address | Self::Text => {
                 Some(Value::String(text.to_owned()))
             }
         }
@@ -218,7 +220,7 @@ impl Kind {
             Self::Count(..) => value.is_u64(),
             Self::Number(..) => value.is_number(),
             Self::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
-            Self::Duration { .. } | Self::Size | Self::Share | Self::Word(_) | Self::Address | Self::Text => {
+            Self::Duration { .. } | Self::Size | Self::Share { .. } | Self::Word(_) | Self::Address | Self::Text => {
                 value.is_string()
             }
         }
@@ -234,9 +236,9 @@ impl Kind {
                 .has_unit(parse_duration(text))?
                 .is_some_and(|time| zero || !time.is_zero()),
             Self::Size => self.has_unit(parse_size(text))?.is_some_and(|bytes| bytes > 0),
-            Self::Share => match text.trim().strip_suffix('%') {
+            Self::Share { zero } => match text.trim().strip_suffix('%') {
                 Some(percent) => percent_of(percent).is_some(),
-                None => self.has_unit(parse_size(text))?.is_some_and(|bytes| bytes > 0),
+                None => self.has_unit(parse_size(text))?.is_some_and(|bytes| zero || bytes > 0),
             },
             Self::Word(words) => words.contains(&text),
             Self::Address => text.parse::<ListenAddress>().is_ok(),

@@ -66,7 +66,7 @@ fn form(kind: Kind) -> Value {
         Kind::Number(least, most) => json!({"type": "number", "minimum": least, "maximum": most}),
         Kind::Duration { .. } => json!({"type": "string", "pattern": TIME}),
         Kind::Size => json!({"type": "string", "pattern": SIZE}),
-        Kind::Share => json!({"type": "string", "pattern": SHARE}),
+        Kind::Share { .. } => json!({"type": "string", "pattern": SHARE}),
         Kind::Word(words) => json!({"type": "string", "enum": words}),
         Kind::Address | Kind::Text => json!({"type": "string", "minLength": 1}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),

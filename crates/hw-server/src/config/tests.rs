@@ -157,6 +157,13 @@ fn discovery_can_be_replaced_or_disabled() {
 }
 
 #[test]
+fn parts_need_not_be_held_in_memory() {
+    let none = |key: &'static str| Setup::new().flag("--set", key, "0B");
+    assert_eq!(none("cache.memory").load().unwrap().config.cache.memory.of(1000), 0);
+    assert!(none("memory.limit").faults().starts_with("HW-C002"));
+}
+
+#[test]
 fn flags_are_checked_as_files_are() {
     let setup = Setup::new()
         .flag("--set", "http.lisen", "127.0.0.1:0")

@@ -45,7 +45,7 @@ fn the_typed_configuration_has_a_place_for_every_setting() {
             Kind::Count(least, _) => least.to_string(),
             Kind::Number(least, _) => least.to_string(),
             Kind::Duration { .. } => "3s".to_owned(),
-            Kind::Size | Kind::Share => "3MiB".to_owned(),
+            Kind::Size | Kind::Share { .. } => "3MiB".to_owned(),
             Kind::Word(words) => words[0].to_owned(),
             Kind::Address => "[::1]:0".to_owned(),
             Kind::Text | Kind::Texts => "x".to_owned(),
