@@ -144,11 +144,15 @@ def median(runs, member):
     return values[len(values) // 2]
 
 
-def compare(headwater, query, folder, engines, reps):
+def compare(headwater, query, folder, engines, reps, warm_ups):
     peers = {engine: Peer(engine, query, folder) for engine in engines}
     headwater.forget_peak()
     runs = {"headwater": []}
     first = headwater.run(query)
+    for _ in range(warm_ups - 1):
+        # Parts that are used again are taken into memory meanwhile.
+        headwater.run(query)
+        time.sleep(0.5)
     for engine, peer in list(peers.items()):
         run = peer.run()
         if run is None:
@@ -182,6 +186,7 @@ def main():
     parser.add_argument("--queries", default=",".join(QUERIES))
     parser.add_argument("--peers", default=",".join(PEERS), help="'' for none")
     parser.add_argument("--reps", type=int, default=5)
+    parser.add_argument("--warm-ups", type=int, default=1, help="calls of headwater before those that are timed; 4 to find all parts in memory")
     parser.add_argument("--split", action="store_true", help="register with --groups split: nothing is known of where groups are")
     parser.add_argument("--set", action="append", default=[], help="a setting of the server")
     options = parser.parse_args()
@@ -193,7 +198,7 @@ def main():
         print("| query | headwater | leanest peer | wall ratio | cpu ratio | least peak of peers |\n|---|---|---|---|---|---|")
         peers = [name for name in options.peers.split(",") if name]
         for query in options.queries.split(","):
-            compare(headwater, query, options.folder, peers, options.reps)
+            compare(headwater, query, options.folder, peers, options.reps, options.warm_ups)
     finally:
         headwater.stop()
 

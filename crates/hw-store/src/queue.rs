@@ -22,6 +22,7 @@ mod blocking;
 mod lane;
 mod report;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -76,8 +77,8 @@ pub struct ClaimedTask {
     pub format: u32,
     /// Its parameters.
     pub params: Value,
-    /// Parameters of the job, expanded.
-    pub job_params: Value,
+    /// Parameters of the job, expanded; shared by its tasks.
+    pub job_params: Arc<Value>,
     /// The fence to report under.
     pub fence: Fence,
     /// Number of this attempt, from 1.

@@ -15,7 +15,7 @@ mod run;
 mod stats;
 
 pub use question::{FunnelAsker, FunnelQuestion, QuestionFault};
-pub use run::FunnelRunner;
+pub use run::{FunnelRunner, LastJob};
 
 use hw_catalog::{Finding, Groups, Part, Table, TableName};
 use hw_funnel::{Dataset, Partial, Query, Validation};

@@ -22,7 +22,8 @@ pub use documents::FileDocuments;
 pub use drop::DropKind;
 pub use export::{ExportKind, ExportRunner};
 pub use funnel::{
-    FunnelAsker, FunnelKind, FunnelQuestion, FunnelRunner, QuestionFault, asked_query, asked_table, validate_funnel,
+    FunnelAsker, FunnelKind, FunnelQuestion, FunnelRunner, LastJob, QuestionFault, asked_query, asked_table,
+    validate_funnel,
 };
 pub use register::{
     RegisterKind, RegisterOptions, RegisterRunner, SampleLimits, dataset_name, full_schema, info, parts_info,

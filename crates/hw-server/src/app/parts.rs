@@ -9,9 +9,9 @@ use hw_job::{JobKind, RetryPolicy, SessionId};
 use hw_query::{Engine, EngineConfig};
 use hw_store::{NewSession, SqliteOptions, SqliteStore, Store, SystemClock};
 use hw_worker::{
-    DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, RegisterKind, RegisterOptions,
-    RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger, StoreTables, TaskRunner, Worker,
-    WorkerOptions,
+    DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, LastJob, RegisterKind,
+    RegisterOptions, RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger, StoreTables,
+    TaskRunner, Worker, WorkerOptions,
 };
 
 use super::documents::KeptDocuments;
@@ -219,6 +219,7 @@ fn runners(common: &Common, access: Access) -> Vec<Arc<dyn TaskRunner>> {
             clock: Arc::new(SystemClock),
         }),
         Arc::new(FunnelRunner {
+            last_job: LastJob::default(),
             engine: common.engine.clone(),
             tables: Arc::new(StoreTables(store.clone())),
             stores: common.stores.clone(),

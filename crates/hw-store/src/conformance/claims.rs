@@ -44,7 +44,7 @@ pub(crate) async fn a_claim_tells_all_that_a_worker_needs(s: &Setting) {
         (claimed.job_kind.as_str(), claimed.params),
         ("test", json!({ "part": 9 }))
     );
-    assert_eq!(claimed.job_params, json!({ "expanded": 1 }));
+    assert_eq!(*claimed.job_params, json!({ "expanded": 1 }));
     assert_eq!((claimed.cpu_milli, claimed.memory_bytes), (700, 5));
 }
 

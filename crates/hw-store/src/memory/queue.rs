@@ -1,5 +1,6 @@
 //! The queue: claiming, keeping and finishing tasks under leases and fences.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -195,7 +196,7 @@ impl State {
         }
         job.record.started_at.get_or_insert(now.wall);
         job.record.attempts += 1;
-        let (job_kind, job_params) = (job.record.kind.clone(), job.record.expanded.clone());
+        let (job_kind, job_params) = (job.record.kind.clone(), Arc::new(job.record.expanded.clone()));
 
         let task = job.task_mut(index)?;
         task.start_attempt(claim, now);

@@ -1,7 +1,7 @@
 //! Doing the tasks of funnel jobs.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::Schema;
 use async_trait::async_trait;
@@ -11,11 +11,12 @@ use hw_files::{Access, FileError, FileStores, Footer, FoundFile, Location, OpenL
 use hw_job::{Clock, Failure, JobId, Work};
 use hw_query::{Engine, FunnelPartial, FunnelScan, SessionInput, Tables};
 use hw_store::ClaimedTask;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, FORMAT, FileSource, PART, PartTask, read, written,
+    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, ExportSpec, FORMAT, FileSource, PART, PartTask, read,
+    written,
 };
 use crate::documents::FileDocuments;
 use crate::register::joined;
@@ -27,6 +28,37 @@ const FOOTERS_AT_A_TIME: usize = 16;
 
 /// Most files that a query may name.
 const FILES_MAX: usize = 100_000;
+
+/// The parameters of the job whose task came last: the tasks of a job come one after the other, and share what was read.
+#[derive(Default)]
+pub struct LastJob(Mutex<Option<(JobId, Arc<JobParams>)>>);
+
+/// What the tasks of a job share.
+struct JobParams {
+    /// `None` for files, whose tasks tell what was found.
+    table: Option<Arc<Table>>,
+    query: Value,
+    export: Option<ExportSpec>,
+}
+
+impl LastJob {
+    fn of(&self, task: &ClaimedTask) -> Result<Arc<JobParams>, Failure> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = last.as_ref().filter(|(job, _)| *job == task.id.job) {
+            return Ok(Arc::clone(known));
+        }
+        let Expanded {
+            query, source, export, ..
+        } = read(&task.job_params)?;
+        let table = match source {
+            ExpandedSource::Table(table) => Some(Arc::new(*table)),
+            ExpandedSource::Files(_) => None,
+        };
+        let params = Arc::new(JobParams { table, query, export });
+        *last = Some((task.id.job, Arc::clone(&params)));
+        Ok(params)
+    }
+}
 
 /// Does the tasks of funnel jobs: `funnel.discover`, `funnel.part`, `funnel.export`.
 pub struct FunnelRunner {
@@ -42,6 +74,8 @@ pub struct FunnelRunner {
     pub access: Access,
     /// Time, for records.
     pub clock: Arc<dyn Clock>,
+    /// What was read of the job before.
+    pub last_job: LastJob,
 }
 
 #[async_trait]
@@ -75,23 +109,21 @@ impl FunnelRunner {
     /// Matches the rows of some parts. Dropping the future cancels the scan.
     async fn part(&self, task: &ClaimedTask, meter: &Meter) -> Result<Outcome, Failure> {
         let started = self.clock.elapsed();
-        let Expanded {
-            query, source, export, ..
-        } = read(&task.job_params)?;
+        let job = self.last_job.of(task)?;
         let PartTask { parts, found } = read(&task.params)?;
-        let (table, query) = match (source, found) {
-            (_, Some(found)) => (*found.table, found.query),
-            (ExpandedSource::Table(table), None) => (*table, query),
-            (ExpandedSource::Files(_), None) => return Err(super::unreadable("a task over files does not tell them")),
+        let (table, query) = match (&job.table, found) {
+            (_, Some(found)) => (Arc::new(*found.table), found.query),
+            (Some(table), None) => (Arc::clone(table), job.query.clone()),
+            (None, None) => return Err(super::unreadable("a task over files does not tell them")),
         };
         let input = SessionInput {
             tables: self.tables.clone(),
             access: Access::Unrestricted,
             folder: None,
         };
-        let export = export.map(|spec| spec.groups());
+        let export = job.export.as_ref().map(ExportSpec::groups);
         let scan = FunnelScan {
-            table: Arc::new(table),
+            table,
             parts,
             query,
             export,

@@ -1,10 +1,12 @@
 //! Claiming: the head of the lanes that suit the worker, a choice among it, and the leases.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use hw_job::{Fence, JobState, TaskId, TaskState};
 use serde::Deserialize;
+use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::jobs::{Heads, read_counts};
@@ -249,21 +251,18 @@ async fn load_chosen(batch: &mut Batch<'_>, chosen: &[i64]) -> Result<Vec<Chosen
 }
 
 /// Expanded parameters of jobs, each read once however many of its tasks are claimed.
-async fn job_params(
-    batch: &mut Batch<'_>,
-    jobs: &BTreeSet<i64>,
-) -> Result<BTreeMap<i64, serde_json::Value>, StoreError> {
+async fn job_params(batch: &mut Batch<'_>, jobs: &BTreeSet<i64>) -> Result<BTreeMap<i64, Arc<Value>>, StoreError> {
     let look = "SELECT job, expanded FROM job_document WHERE job IN (SELECT value FROM json_each(?1))";
     let mut params = BTreeMap::new();
     for row in batch.rows(sql(look).bind(to_json(jobs)?)).await? {
         let job = Reader::new(&row, "a job").value("job")?;
         let row = Reader::new(&row, format_args!("job number {job}"));
-        params.insert(job, row.json("expanded")?);
+        params.insert(job, Arc::new(row.json("expanded")?));
     }
     Ok(params)
 }
 
-fn read_chosen(row: &SqliteRow, params: &BTreeMap<i64, serde_json::Value>) -> Result<Chosen, StoreError> {
+fn read_chosen(row: &SqliteRow, params: &BTreeMap<i64, Arc<Value>>) -> Result<Chosen, StoreError> {
     let named = Reader::new(row, "a task");
     let id = TaskId::new(named.job_id("job_id")?, named.number("idx")?);
     let row = Reader::new(row, format_args!("task {id}"));
