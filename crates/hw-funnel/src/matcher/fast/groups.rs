@@ -236,12 +236,15 @@ impl RowSlots {
         };
         let table = table.map(narrow);
         let mut of_code = vec![0_u8; entries.len()];
-        with_codes!(codes, codes => {
-            for (code, other) in codes.iter().zip(others) {
-                if let Some(of_code) = of_code.get_mut(code.index()) {
-                    *of_code |= table[usize::from(*other)];
-                }
+        let mut add = |code: usize, narrow: u8| {
+            if let Some(of_code) = of_code.get_mut(code) {
+                *of_code |= narrow;
             }
+        };
+        let rows = others.iter().map(|other| table[usize::from(*other)]);
+        with_codes!(codes, codes => match comes_in_runs(codes) {
+            true => fold_runs(codes, rows, |run, narrow| run | narrow, add),
+            false => codes.iter().zip(rows).for_each(|(code, narrow)| add(code.index(), narrow)),
         });
         for (slot, of_code) in entries.iter().zip(of_code).filter(|(_, of_code)| *of_code != 0) {
             if let Some(seen) = seen.get_mut(*slot as usize) {
@@ -328,19 +331,52 @@ fn entry<C: Code>(entries: &[u32], codes: &[C], row: usize) -> u32 {
         .unwrap_or(NO_SLOT)
 }
 
+/// Neighbours that are looked at to see whether rows of a group stand together.
+const NEIGHBOURS_SAMPLED: usize = 256;
+
+/// Whether most of the first rows have the code of the row before, as in a part that is sorted by group.
+fn comes_in_runs<C: Code>(codes: &[C]) -> bool {
+    let sample = codes.get(..NEIGHBOURS_SAMPLED).unwrap_or(codes);
+    let alike = sample
+        .windows(2)
+        .filter(|pair| matches!(pair, [one, other] if one.index() == other.index()));
+    alike.count() * 2 > sample.len()
+}
+
+/// Calls `add` once for each run of equal codes, with what its rows come to: equal neighbours do not wait for one another.
+fn fold_runs<C: Code, T: Copy>(
+    codes: &[C],
+    rows: impl Iterator<Item = T>,
+    join: impl Fn(T, T) -> T,
+    mut add: impl FnMut(usize, T),
+) {
+    let mut rows = codes.iter().map(|code| code.index()).zip(rows);
+    let Some((mut code, mut run)) = rows.next() else { return };
+    for (next, row) in rows {
+        if next == code {
+            run = join(run, row);
+        } else {
+            add(code, run);
+            (code, run) = (next, row);
+        }
+    }
+    add(code, run);
+}
+
 /// Rows per code.
 fn histogram<C: Code>(codes: &[C], entries: usize, frame: Option<&[bool]>) -> Vec<u32> {
     let mut counts = vec![0_u32; entries];
-    let mut add = |code: &C| {
-        if let Some(count) = counts.get_mut(code.index()) {
-            *count += 1;
+    let mut add = |code: usize, rows: u32| {
+        if let Some(count) = counts.get_mut(code) {
+            *count += rows;
         }
     };
     match frame {
-        None => codes.iter().for_each(add),
+        None if comes_in_runs(codes) => fold_runs(codes, std::iter::repeat(1), |run, row| run + row, add),
+        None => codes.iter().for_each(|code| add(code.index(), 1)),
         Some(frame) => {
             let inside = codes.iter().zip(frame).filter(|(_, inside)| **inside);
-            inside.for_each(|(code, _)| add(code));
+            inside.for_each(|(code, _)| add(code.index(), 1));
         }
     }
     counts
