@@ -236,15 +236,12 @@ impl RowSlots {
         };
         let table = table.map(narrow);
         let mut of_code = vec![0_u8; entries.len()];
-        let mut add = |code: usize, narrow: u8| {
-            if let Some(of_code) = of_code.get_mut(code) {
-                *of_code |= narrow;
+        with_codes!(codes, codes => {
+            for (code, other) in codes.iter().zip(others) {
+                if let Some(of_code) = of_code.get_mut(code.index()) {
+                    *of_code |= table[usize::from(*other)];
+                }
             }
-        };
-        let rows = others.iter().map(|other| table[usize::from(*other)]);
-        with_codes!(codes, codes => match comes_in_runs(codes) {
-            true => fold_runs(codes, rows, |run, narrow| run | narrow, add),
-            false => codes.iter().zip(rows).for_each(|(code, narrow)| add(code.index(), narrow)),
         });
         for (slot, of_code) in entries.iter().zip(of_code).filter(|(_, of_code)| *of_code != 0) {
             if let Some(seen) = seen.get_mut(*slot as usize) {
@@ -337,46 +334,46 @@ const NEIGHBOURS_SAMPLED: usize = 256;
 /// Whether most of the first rows have the code of the row before, as in a part that is sorted by group.
 fn comes_in_runs<C: Code>(codes: &[C]) -> bool {
     let sample = codes.get(..NEIGHBOURS_SAMPLED).unwrap_or(codes);
-    let alike = sample
-        .windows(2)
-        .filter(|pair| matches!(pair, [one, other] if one.index() == other.index()));
-    alike.count() * 2 > sample.len()
+    let is_alike = |pair: &&[C]| matches!(pair, [one, other] if one.index() == other.index());
+    sample.windows(2).filter(is_alike).count() * 2 > sample.len()
 }
 
-/// Calls `add` once for each run of equal codes, with what its rows come to: equal neighbours do not wait for one another.
-fn fold_runs<C: Code, T: Copy>(
-    codes: &[C],
-    rows: impl Iterator<Item = T>,
-    join: impl Fn(T, T) -> T,
-    mut add: impl FnMut(usize, T),
-) {
-    let mut rows = codes.iter().map(|code| code.index()).zip(rows);
-    let Some((mut code, mut run)) = rows.next() else { return };
-    for (next, row) in rows {
-        if next == code {
-            run = join(run, row);
-        } else {
-            add(code, run);
-            (code, run) = (next, row);
-        }
-    }
-    add(code, run);
-}
-
-/// Rows per code.
-fn histogram<C: Code>(codes: &[C], entries: usize, frame: Option<&[bool]>) -> Vec<u32> {
+/// Rows per code, each run of equal codes added at once: equal neighbours do not wait for one another.
+fn histogram_of_runs<C: Code>(codes: &[C], entries: usize) -> Vec<u32> {
     let mut counts = vec![0_u32; entries];
     let mut add = |code: usize, rows: u32| {
         if let Some(count) = counts.get_mut(code) {
             *count += rows;
         }
     };
+    let (mut code, mut run) = (0, 0);
+    for next in codes.iter().map(|code| code.index()) {
+        if next != code {
+            add(code, run);
+            (code, run) = (next, 0);
+        }
+        run += 1;
+    }
+    add(code, run);
+    counts
+}
+
+/// Rows per code.
+fn histogram<C: Code>(codes: &[C], entries: usize, frame: Option<&[bool]>) -> Vec<u32> {
+    if frame.is_none() && comes_in_runs(codes) {
+        return histogram_of_runs(codes, entries);
+    }
+    let mut counts = vec![0_u32; entries];
+    let mut add = |code: &C| {
+        if let Some(count) = counts.get_mut(code.index()) {
+            *count += 1;
+        }
+    };
     match frame {
-        None if comes_in_runs(codes) => fold_runs(codes, std::iter::repeat(1), |run, row| run + row, add),
-        None => codes.iter().for_each(|code| add(code.index(), 1)),
+        None => codes.iter().for_each(add),
         Some(frame) => {
             let inside = codes.iter().zip(frame).filter(|(_, inside)| **inside);
-            inside.for_each(|(code, _)| add(code.index(), 1));
+            inside.for_each(|(code, _)| add(code));
         }
     }
     counts
