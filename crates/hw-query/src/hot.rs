@@ -6,9 +6,8 @@
 //!
 //! The rows of a part stand in order of group, then time, whatever their order in the file, so that a group's rows and its
 //! state are touched one after the other; the groups are a sorted dictionary. What is kept stays within a limit of its own
-//! and within the engine's pool, and gives way to queries that need the memory. Beyond the limit the parts that are worth
-//! least are given up: worth is the bytes of the file that a use saves, for each byte held, and fades with the uses of other
-//! parts (GreedyDual-Size; P. Cao and S. Irani, 1997).
+//! and within the engine's pool, and gives way to queries that need the memory. Beyond the limit a part replaces only those
+//! that were not used since it was used before: what is asked for in turns and does not fit leaves what is held in peace.
 
 mod order;
 mod pool;
@@ -18,7 +17,7 @@ mod tests;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array as _, ArrayRef};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use hw_catalog::Part;
 use hw_files::{Buffers, PartReader};
@@ -32,11 +31,11 @@ const WAITING_MAX: usize = 64;
 /// Parts whose uses are counted though they are not held.
 const COUNTED_MAX: usize = 65_536;
 
-/// A part is taken in when it is used for this many times.
-const USES_UNTIL_KEPT: u32 = 2;
-
 /// Bytes that a row takes at least: its group and its time.
 const ROW_BYTES_LEAST: usize = 12;
+
+/// Bytes that a value takes in a column, about.
+const COLUMN_BYTES: usize = 6;
 
 /// Bytes that a row takes while it is put in order, and those that its value takes in each column, before and after.
 const ROW_BYTES_WORK: usize = 40;
@@ -83,8 +82,6 @@ struct HotColumn {
     array: ArrayRef,
     /// Whether it has neither null nor NaN.
     complete: bool,
-    /// Bytes of its chunks in the file.
-    stored: u64,
 }
 
 impl HotPart {
@@ -105,10 +102,6 @@ impl HotPart {
     fn bytes(&self) -> usize {
         let columns = self.columns.values();
         columns.map(|column| column.array.get_array_memory_size()).sum()
-    }
-
-    fn stored(&self) -> u64 {
-        self.columns.values().map(|column| column.stored).sum()
     }
 }
 
@@ -150,14 +143,15 @@ struct Inner {
 #[derive(Default)]
 struct Kept {
     parts: HashMap<HotKey, Entry>,
-    /// Uses of parts that are not held.
-    uses: HashMap<HotKey, u32>,
-    /// Parts that cannot be held: they have no order, or are too large.
+    /// When parts that are not held were used last.
+    uses: HashMap<HotKey, u64>,
+    /// Parts that cannot be held: they have no order, are too large or could not be read.
     unfit: HashSet<HotKey>,
-    waiting: VecDeque<HotFill>,
+    /// Parts to be taken in, each with the use before the last.
+    waiting: VecDeque<(HotFill, u64)>,
     filling: bool,
-    /// The worth of what was given up last.
-    age: f64,
+    /// Counts uses.
+    now: u64,
     bytes: usize,
     used: HotUse,
 }
@@ -165,7 +159,7 @@ struct Kept {
 struct Entry {
     part: Arc<HotPart>,
     bytes: usize,
-    worth: f64,
+    used: u64,
     /// Given back when the entry goes.
     _reservation: MemoryReservation,
 }
@@ -186,10 +180,11 @@ impl HotParts {
     /// The part, if it is held with these columns.
     pub(crate) fn find(&self, key: &HotKey, columns: &[&str]) -> Option<Arc<HotPart>> {
         let mut kept = self.kept();
-        let age = kept.age;
+        kept.now += 1;
+        let now = kept.now;
         let found = kept.parts.get_mut(key).filter(|entry| entry.part.holds(columns));
         let part = found.map(|entry| {
-            entry.worth = age + worth(&entry.part, entry.bytes);
+            entry.used = now;
             Arc::clone(&entry.part)
         });
         match part {
@@ -208,43 +203,42 @@ impl HotParts {
         if kept.uses.len() >= COUNTED_MAX {
             kept.uses.clear();
         }
-        let uses = kept.uses.entry(fill.key.clone()).or_default();
-        *uses += 1;
-        let known = kept.waiting.iter().any(|waiting| waiting.key == fill.key);
-        let again = kept.uses.get(&fill.key).is_some_and(|uses| *uses >= USES_UNTIL_KEPT);
-        if !again || known || kept.waiting.len() >= WAITING_MAX {
+        let now = kept.now;
+        let Some(before) = kept.uses.insert(fill.key.clone(), now) else {
+            return false;
+        };
+        let known = kept.waiting.iter().any(|(waiting, _)| waiting.key == fill.key);
+        if known || kept.waiting.len() >= WAITING_MAX || !kept.has_room(fill.bytes(), before, self.0.limit) {
             return false;
         }
-        kept.waiting.push_back(fill);
+        kept.waiting.push_back((fill, before));
         !std::mem::replace(&mut kept.filling, true)
     }
 
     /// Takes in the parts that wait, one after the other, on this thread.
     pub(crate) fn fill(&self, pool: &Arc<dyn MemoryPool>) {
+        let _filling = Filling(self);
         loop {
-            let next = {
-                let mut kept = self.kept();
-                kept.filling = !kept.waiting.is_empty();
-                kept.waiting.pop_front()
-            };
-            let Some(fill) = next else { return };
-            let Some(_working) = self.reserve_work(&fill, pool) else {
+            let next = self.kept().waiting.pop_front();
+            let Some((fill, before)) = next else { return };
+            let Some(working) = self.reserve_work(&fill, pool) else {
                 continue;
             };
             let known = self.kept().parts.get(&fill.key).map(|entry| Arc::clone(&entry.part));
             match self.decode(&fill, known.as_deref()) {
-                Ok(Some(part)) => self.keep(fill.key, part, pool),
+                Ok(Some(part)) => self.keep(fill.key, part, before, working),
                 Ok(None) => self.kept().pass_over(fill.key),
-                Err(error) => tracing::debug!(%error, part = fill.key.path, "a part was not taken into memory"),
+                Err(error) => {
+                    tracing::debug!(%error, part = fill.key.path, "a part was not taken into memory");
+                    self.kept().pass_over(fill.key);
+                }
             }
         }
     }
 
     /// Memory for reading and ordering a part; `None` if the pool has not so much left, or the part will be too large.
     fn reserve_work(&self, fill: &HotFill, pool: &Arc<dyn MemoryPool>) -> Option<MemoryReservation> {
-        let rows: usize = (0..fill.reader.row_groups())
-            .map(|row_group| fill.reader.rows(row_group))
-            .sum();
+        let rows = fill.rows();
         if rows.saturating_mul(ROW_BYTES_LEAST) > self.0.limit {
             self.kept().pass_over(fill.key.clone());
             return None;
@@ -261,11 +255,11 @@ impl HotParts {
         let buffers = &self.0.buffers;
         let group = read_whole(&fill.reader, &fill.key.group, buffers)?;
         let time = read_whole(&fill.reader, &fill.key.time, buffers)?;
-        let Some(ordered) = ordered(&group.array, &time.array)? else {
+        let Some(ordered) = ordered(&group, &time)? else {
             return Ok(None);
         };
         let mut part = HotPart {
-            rows: group.array.len(),
+            rows: group.len(),
             columns: known.map(|known| known.columns.clone()).unwrap_or_default(),
         };
         let Ordered { groups, rows } = ordered;
@@ -274,52 +268,43 @@ impl HotParts {
             if part.columns.contains_key(name) {
                 continue;
             }
-            let (array, stored) = if *name == fill.key.time {
-                (Arc::clone(&time.array), time.stored)
+            let array = if *name == fill.key.time {
+                Arc::clone(&time)
             } else {
-                let read = read_whole(&fill.reader, name, buffers)?;
-                (read.array, read.stored)
+                read_whole(&fill.reader, name, buffers)?
             };
-            part.columns.insert(name.clone(), column(rows.take(&array)?, stored));
+            part.columns.insert(name.clone(), column(rows.take(&array)?));
         }
-        part.columns
-            .insert(fill.key.group.clone(), column(groups, group.stored));
+        part.columns.insert(fill.key.group.clone(), column(groups));
         Ok(Some(part))
     }
 
-    /// Keeps the part, and gives up those that are worth least for it.
-    fn keep(&self, key: HotKey, part: HotPart, pool: &Arc<dyn MemoryPool>) {
+    /// Keeps the part, in the memory that was reserved for making it, as far as there is room.
+    fn keep(&self, key: HotKey, part: HotPart, before: u64, reservation: MemoryReservation) {
         let bytes = part.bytes();
         let mut gone = Vec::new();
-        {
-            let mut kept = self.kept();
-            gone.extend(kept.take(&key));
-            if bytes > self.0.limit {
-                kept.pass_over(key);
-                return;
-            }
-            while kept.bytes + bytes > self.0.limit {
-                let Some(least) = kept.least() else { break };
-                gone.extend(kept.give_up(&least));
-            }
-        }
-        // What was given up is given back to the pool before more is taken.
-        drop(gone);
-        let reservation = MemoryConsumer::new(CONSUMER).register(pool);
-        if reservation.try_grow(bytes).is_err() {
-            return;
-        }
         let mut kept = self.kept();
-        let worth = kept.age + worth(&part, bytes);
-        kept.bytes += bytes;
-        kept.uses.remove(&key);
-        let entry = Entry {
-            part: Arc::new(part),
-            bytes,
-            worth,
-            _reservation: reservation,
-        };
-        kept.parts.insert(key, entry);
+        gone.extend(kept.take(&key));
+        if bytes > self.0.limit {
+            kept.pass_over(key);
+        } else if kept.has_room(bytes, before, self.0.limit) && reservation.try_resize(bytes).is_ok() {
+            while kept.bytes + bytes > self.0.limit {
+                let Some(oldest) = kept.oldest() else { break };
+                gone.extend(kept.give_up(&oldest));
+            }
+            kept.bytes += bytes;
+            kept.uses.remove(&key);
+            let entry = Entry {
+                part: Arc::new(part),
+                bytes,
+                used: kept.now,
+                _reservation: reservation,
+            };
+            kept.parts.insert(key, entry);
+        }
+        // What was given up goes back to the pool without the lock.
+        drop(kept);
+        drop(gone);
     }
 
     /// Gives up parts of at least so many bytes, as far as there are any; whether there were.
@@ -329,8 +314,8 @@ impl HotParts {
         {
             let mut kept = self.kept();
             while freed < bytes {
-                let Some(least) = kept.least() else { break };
-                let entry = kept.give_up(&least);
+                let Some(oldest) = kept.oldest() else { break };
+                let entry = kept.give_up(&oldest);
                 freed += entry.as_ref().map_or(0, |entry| entry.bytes);
                 gone.extend(entry);
             }
@@ -369,32 +354,51 @@ impl Kept {
         Some(entry)
     }
 
-    /// The part that is worth least.
-    fn least(&self) -> Option<HotKey> {
-        let least = self
-            .parts
-            .iter()
-            .min_by(|(_, one), (_, other)| one.worth.total_cmp(&other.worth));
-        least.map(|(key, _)| key.clone())
+    /// Whether so many bytes fit, beside all that was used since `before`.
+    fn has_room(&self, bytes: usize, before: u64, limit: usize) -> bool {
+        let in_use = self.parts.values().filter(|entry| entry.used > before);
+        let taken: usize = in_use.map(|entry| entry.bytes).sum();
+        taken.saturating_add(bytes) <= limit
+    }
+
+    /// The part that was not used for longest.
+    fn oldest(&self) -> Option<HotKey> {
+        let oldest = self.parts.iter().min_by_key(|(_, entry)| entry.used);
+        oldest.map(|(key, _)| key.clone())
     }
 
     fn give_up(&mut self, key: &HotKey) -> Option<Entry> {
         let entry = self.take(key)?;
-        self.age = self.age.max(entry.worth);
         self.used.evictions += 1;
         Some(entry)
     }
 }
 
-fn column(array: ArrayRef, stored: u64) -> HotColumn {
-    HotColumn {
-        complete: is_complete(&array),
-        array,
-        stored,
+/// Somebody takes parts in. Whatever becomes of that, the next one can.
+struct Filling<'a>(&'a HotParts);
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        self.0.kept().filling = false;
     }
 }
 
-/// Bytes of the file that a use saves, for each byte held.
-fn worth(part: &HotPart, bytes: usize) -> f64 {
-    part.stored() as f64 / bytes.max(1) as f64
+impl HotFill {
+    fn rows(&self) -> usize {
+        let row_groups = 0..self.reader.row_groups();
+        row_groups.map(|row_group| self.reader.rows(row_group)).sum()
+    }
+
+    /// Bytes that it will take, about.
+    fn bytes(&self) -> usize {
+        let columns = self.columns.len();
+        self.rows().saturating_mul(ROW_BYTES_LEAST + COLUMN_BYTES * columns)
+    }
+}
+
+fn column(array: ArrayRef) -> HotColumn {
+    HotColumn {
+        complete: is_complete(&array),
+        array,
+    }
 }

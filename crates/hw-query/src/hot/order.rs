@@ -9,13 +9,6 @@ use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, UInt32Array}
 use arrow_schema::{ArrowError, DataType};
 use hw_files::{Buffers, PartReader};
 
-/// A column of all row groups.
-pub(super) struct Whole {
-    pub(super) array: ArrayRef,
-    /// Bytes of its chunks in the file.
-    pub(super) stored: u64,
-}
-
 /// The rows of a part in their new order.
 pub(super) struct Ordered {
     /// The group of each row: a dictionary whose entries are sorted and occur.
@@ -40,9 +33,8 @@ impl Order {
 }
 
 /// The column of this name, its codes as narrow as they can be.
-pub(super) fn read_whole(reader: &PartReader, name: &str, buffers: &Buffers) -> Result<Whole, String> {
+pub(super) fn read_whole(reader: &PartReader, name: &str, buffers: &Buffers) -> Result<ArrayRef, String> {
     let column = reader.schema().index_of(name).map_err(told)?;
-    let before = reader.bytes_read();
     let read = (0..reader.row_groups()).map(|row_group| {
         let read = reader.read(row_group, column, buffers);
         read.map(|column| widened(column.array))
@@ -55,10 +47,7 @@ pub(super) fn read_whole(reader: &PartReader, name: &str, buffers: &Buffers) -> 
     let alike = arrays.iter().all(|array| array.data_type() == first.data_type());
     let arrays = if alike { arrays } else { flat(&arrays)? };
     let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-    Ok(Whole {
-        array: narrowed(concat(&arrays).map_err(told)?)?,
-        stored: reader.bytes_read().saturating_sub(before),
-    })
+    narrowed(concat(&arrays).map_err(told)?)
 }
 
 /// Dictionaries of several row groups together may have more entries than narrow codes can tell apart.

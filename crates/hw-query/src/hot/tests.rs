@@ -6,7 +6,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
-use datafusion::execution::memory_pool::{MemoryPool, UnboundedMemoryPool};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
 use hw_catalog::Groups;
 use serde_json::{Value, json};
 
@@ -246,33 +246,60 @@ fn key(path: &str) -> HotKey {
     HotKey::new("file:///t/", &part, "user", "ts")
 }
 
-/// A part of 100 rows and 800 bytes, whose column had so many bytes in the file.
-fn held(stored: u64) -> HotPart {
+/// A part of 100 rows and 800 bytes.
+fn held() -> HotPart {
     let array: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
     HotPart {
         rows: 100,
-        columns: [("user".to_owned(), column(array, stored))].into(),
+        columns: [("user".to_owned(), column(array))].into(),
     }
 }
 
 #[test]
-fn what_is_worth_least_goes_first_and_ages() {
-    let size = held(1).bytes() as u64;
+fn a_part_replaces_what_was_not_used_since_it_was_used_before() {
+    let size = held().bytes() as u64;
     let hot = HotParts::new(size * 2, Buffers::new(0));
     let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
     let is_held = |path: &str| hot.find(&key(path), &["user"]).is_some();
-    hot.keep(key("dear"), held(900), &pool);
-    hot.keep(key("cheap"), held(100), &pool);
+    let keep = |path: &str, before: u64| {
+        hot.keep(key(path), held(), before, MemoryConsumer::new(CONSUMER).register(&pool));
+    };
+    let now = || hot.kept().now;
+    keep("a", 0);
+    keep("b", 0);
     assert_eq!((hot.used().parts, pool.reserved() as u64), (2, size * 2));
-    hot.keep(key("middle"), held(200), &pool);
-    assert!(is_held("dear") && is_held("middle") && !is_held("cheap"));
-    // Each eviction raises the bar for what is not used any more.
-    for turn in 0..20 {
-        let next = format!("next {turn}");
-        hot.keep(key(&next), held(150 + turn), &pool);
+    let before = now();
+    assert!(is_held("a") && is_held("b"));
+    keep("c", before);
+    assert!(!is_held("c"), "both were used since");
+    let before = now();
+    assert!(is_held("a"));
+    keep("c", before);
+    assert!(is_held("a") && is_held("c") && !is_held("b"));
+    assert_eq!(
+        (hot.used().parts, pool.reserved() as u64, hot.used().evictions),
+        (2, size * 2, 1)
+    );
+}
+
+#[tokio::test]
+async fn what_is_asked_for_in_turns_and_does_not_fit_is_not_taken_in_again_and_again() {
+    let query = &queries()[2];
+    let one = world(Groups::Contained, 1 << 20).await;
+    answer(&one, query).await;
+    answer(&one, query).await;
+    wait("parts are taken in", || one.engine.hot().parts == PARTS as u64);
+    // Two of the three fit.
+    let limited = world(Groups::Contained, one.engine.hot().bytes * 5 / 6).await;
+    answer(&limited, query).await;
+    answer(&limited, query).await;
+    wait("some parts are taken in", || limited.engine.hot().parts > 0);
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(20));
+        answer(&limited, query).await;
     }
-    assert!(!is_held("dear"), "what nobody uses goes at last");
-    assert_eq!((hot.used().parts, pool.reserved() as u64), (2, size * 2));
+    let used = limited.engine.hot();
+    assert!(used.hits >= 5 && used.evictions == 0, "{used:?}");
 }
 
 #[test]
