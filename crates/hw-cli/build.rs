@@ -1,15 +1,26 @@
-//! Puts the pages of `docs/errors` into the program, for `headwater explain CODE`.
+//! Puts pages of `docs` into the program: those of the errors for `headwater explain CODE`, the others for `headwater docs`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={}", folder.display());
-    fs::write(output_folder()?.join("pages.rs"), table(&pages(&folder)?))
+    println!("cargo::rerun-if-changed={}", docs.display());
+    let output = output_folder()?;
+    let errors = pages(&docs.join("errors"), "")?.into_iter();
+    let errors = errors.filter(|(name, _)| name.starts_with("HW-")).collect::<Vec<_>>();
+    fs::write(output.join("pages.rs"), table(&errors))?;
+    let mut guide = Vec::new();
+    for part in GUIDE {
+        guide.extend(pages(&docs.join(part), part)?);
+    }
+    fs::write(output.join("guide.rs"), table(&guide))
 }
+
+/// Folders of `docs` that users read, in the order in which a newcomer does.
+const GUIDE: [&str; 4] = ["guide/tutorial", "guide/how-to", "explanation", "reference"];
 
 #[expect(
     clippy::disallowed_methods,
@@ -20,28 +31,30 @@ fn output_folder() -> io::Result<PathBuf> {
     Ok(PathBuf::from(folder))
 }
 
-/// Code and file of each page, by code. No folder, no pages.
-fn pages(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+/// Name and file of each page right below a folder, by name; the name begins with `prefix`. No folder, no pages.
+fn pages(folder: &Path, prefix: &str) -> io::Result<Vec<(String, PathBuf)>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut pages = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path().canonicalize()?;
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if let Some(code) = name.strip_suffix(".md").filter(|code| code.starts_with("HW-")) {
-            pages.push((code.to_owned(), path.clone()));
+        let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(name) = file.strip_suffix(".md") {
+            let name = Path::new(prefix).join(name);
+            pages.push((name.display().to_string(), path.clone()));
         }
     }
     pages.sort();
     Ok(pages)
 }
 
+/// The source of a table of names and texts.
 fn table(pages: &[(String, PathBuf)]) -> String {
     let mut text = String::from("&[\n");
-    for (code, path) in pages {
+    for (name, path) in pages {
         // Writing to a text cannot fail.
-        let _ = writeln!(text, "    ({code:?}, include_str!({path:?})),");
+        let _ = writeln!(text, "    ({name:?}, include_str!({path:?})),");
     }
     text.push(']');
     text

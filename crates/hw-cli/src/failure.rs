@@ -138,6 +138,8 @@ pub(crate) enum ClientError {
     Output { place: String, reason: String },
     #[error("there is no error code `{code}`")]
     UnknownCode { code: String, near: Option<String> },
+    #[error("there is no page `{page}`")]
+    UnknownPage { page: String, near: Option<String> },
     #[error("no setting has `{key}` in its name")]
     UnknownSetting { key: String, near: Option<String> },
     #[error("{reason}")]
@@ -168,7 +170,7 @@ impl ClientError {
             Self::Input { .. } | Self::NotJson { .. } | Self::Certificates { .. } | Self::SettingsElsewhere { .. } => {
                 ExitCode::BadInput
             }
-            Self::UnknownCode { .. } | Self::UnknownSetting { .. } => ExitCode::NotFound,
+            Self::UnknownCode { .. } | Self::UnknownPage { .. } | Self::UnknownSetting { .. } => ExitCode::NotFound,
             Self::StillRunning { .. } => ExitCode::TimedOut,
         }
     }
@@ -208,6 +210,7 @@ impl ClientError {
             Self::NotJson { .. } => (422, "HW-C056", "the text is not JSON"),
             Self::Output { .. } => (500, "HW-C057", "the answer cannot be written"),
             Self::UnknownCode { .. } => (404, "HW-C058", "no such error code"),
+            Self::UnknownPage { .. } => (404, "HW-C067", "no such page"),
             Self::UnknownSetting { .. } => (404, "HW-C065", "no such setting"),
             Self::Shell { .. } => (400, "HW-C059", "no such dot command"),
             Self::StillRunning { .. } => (408, "HW-C060", "the job has not ended yet"),
@@ -243,6 +246,14 @@ impl ClientError {
                 return Some(match near {
                     Some(near) => format!("did you mean `{near}`? `headwater explain` lists all codes"),
                     None => "`headwater explain` lists all codes".to_owned(),
+                });
+            }
+            Self::UnknownPage { near, .. } => {
+                return Some(match near {
+                    Some(near) => format!("did you mean `{near}`? `headwater docs list` names all pages"),
+                    None => {
+                        "`headwater docs list` names all pages, `headwater docs search WORD` finds lines".to_owned()
+                    }
                 });
             }
             Self::UnknownSetting { near, .. } => {

@@ -3,13 +3,14 @@
 use clap::CommandFactory as _;
 use hw_api::ExitCode;
 
-use crate::args::{Command, CommandLine, DocsVerb, EXIT_CODES, WorkerVerb};
+use crate::args::{Command, CommandLine, EXIT_CODES, WorkerVerb};
 use crate::context::{Context, Ended};
 
 mod admin;
 mod complete;
 mod config;
 mod demo;
+mod docs;
 mod event;
 mod explain;
 mod funnel;
@@ -61,7 +62,7 @@ async fn simple(command: Command, context: &mut Context) -> Ended {
         Command::Config(verb) => config::run(context, verb).await,
         Command::Doctor => admin::doctor(context).await,
         Command::Completions(args) => admin::completions(context, &args),
-        Command::Docs(DocsVerb::Man) => admin::manual(context),
+        Command::Docs(verb) => docs::run(context, verb),
         Command::Explain(args) => explain::run(context, &args),
         Command::CompleteWords { words } => complete::run(context, &words).await,
         Command::ExitCodes => {

@@ -210,6 +210,26 @@ pub(crate) enum DocsVerb {
         after_long_help = "Examples:\n  headwater docs man > ~/.local/share/man/man1/headwater.1\n  headwater docs man | man -l -"
     )]
     Man,
+    /// List the pages that are inside of the program
+    #[command(after_long_help = "Examples:\n  headwater docs list\n  headwater docs list -q")]
+    List,
+    /// Print a page
+    #[command(
+        after_long_help = "Examples:\n  headwater docs show first-funnel\n  headwater docs show reference/sql | less"
+    )]
+    Show {
+        /// Name of the page, or the end of it where no other page ends so
+        page: String,
+    },
+    /// Find the lines that hold all the words, in any case
+    #[command(
+        after_long_help = "Examples:\n  headwater docs search breakdown\n  headwater docs search export groups --format json"
+    )]
+    Search {
+        /// The words
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
 }
 
 /// Tell all about an error code; works offline

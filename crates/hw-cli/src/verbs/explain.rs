@@ -99,7 +99,7 @@ fn title(text: &str) -> &str {
 }
 
 /// A page on a terminal: headings are bold, without their marks.
-fn shown(text: &str, style: Style) -> String {
+pub(super) fn shown(text: &str, style: Style) -> String {
     let line = |line: &str| match line.trim_start_matches('#') {
         heading if heading.len() < line.len() => format!("{}\n", style.strong(heading.trim_start())),
         _ if line.starts_with("    ") || line.starts_with("```") => format!("{}\n", style.faint(line)),
