@@ -39,7 +39,9 @@ pub use footer::{ColumnFooter, DeclaredSorting, Footer, footer};
 pub use ledger::{Ledger, MemoryLedger};
 pub use location::{Location, Scheme, Selection};
 pub use order::{compare, greatest, least};
-pub use part::{Buffers, Codes, Column, ColumnValues, LocalFile, PartReader, ReadRange, source as part_source};
+pub use part::{
+    Buffers, Codes, Column, ColumnValues, LocalFile, PartLayout, PartReader, ReadRange, source as part_source,
+};
 pub use pattern::Pattern;
 pub use read::{ColumnReader, RowGroup};
 pub use stores::{FileStores, OpenLocation, StoreLimits};

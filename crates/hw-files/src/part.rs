@@ -63,10 +63,23 @@ pub struct PartReader {
 
 struct Inner {
     source: Arc<dyn ReadRange>,
+    layout: PartLayout,
+    bytes_read: AtomicU64,
+}
+
+/// What the footer of a file tells, for as long as the file stays the same. Clones share it.
+#[derive(Clone)]
+pub struct PartLayout {
     metadata: Arc<ParquetMetaData>,
     schema: SchemaRef,
-    leaves: Vec<Option<Leaf>>,
-    bytes_read: AtomicU64,
+    leaves: Arc<[Option<Leaf>]>,
+}
+
+impl PartLayout {
+    /// Bytes of memory that it takes, about.
+    pub fn memory_size(&self) -> usize {
+        self.metadata.memory_size()
+    }
 }
 
 /// A column of a row group.
@@ -103,34 +116,47 @@ impl PartReader {
         let reader = reader.map_err(|error| footer::unreadable(source.as_ref(), &error.to_string()))?;
         let schema = reader.schema().clone();
         let leaves = column::leaves(&schema, metadata.file_metadata().schema_descr());
-        let inner = Inner {
-            source,
+        let layout = PartLayout {
             metadata,
             schema,
-            leaves,
+            leaves: leaves.into(),
+        };
+        Ok(Self::with_layout(source, layout))
+    }
+
+    /// A file that was opened before, and is still the same.
+    pub fn with_layout(source: Arc<dyn ReadRange>, layout: PartLayout) -> Self {
+        let inner = Inner {
+            source,
+            layout,
             bytes_read: AtomicU64::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What the footer tells.
+    pub fn layout(&self) -> &PartLayout {
+        &self.inner.layout
     }
 
     /// The whole footer.
     pub fn metadata(&self) -> &Arc<ParquetMetaData> {
-        &self.inner.metadata
+        &self.inner.layout.metadata
     }
 
     /// Arrow schema: as the writer embedded it, else as the Parquet types give it.
     pub fn schema(&self) -> &SchemaRef {
-        &self.inner.schema
+        &self.inner.layout.schema
     }
 
     /// Number of row groups; a file without rows may have none.
     pub fn row_groups(&self) -> usize {
-        self.inner.metadata.num_row_groups()
+        self.inner.layout.metadata.num_row_groups()
     }
 
     /// Number of rows of a row group; 0 if there is no such row group.
     pub fn rows(&self, row_group: usize) -> usize {
-        let group = self.inner.metadata.row_groups().get(row_group);
+        let group = self.inner.layout.metadata.row_groups().get(row_group);
         group.map_or(0, |group| usize::try_from(group.num_rows()).unwrap_or(0))
     }
 
@@ -191,7 +217,7 @@ impl PartReader {
     }
 
     fn checked(&self, row_group: usize, column: usize) -> Result<(), FileError> {
-        let missing = match (row_group < self.row_groups(), column < self.inner.leaves.len()) {
+        let missing = match (row_group < self.row_groups(), column < self.inner.layout.leaves.len()) {
             (true, true) => return Ok(()),
             (false, _) => format!("it has no row group {row_group}"),
             (true, false) => format!("it has no column {column}"),
@@ -205,7 +231,7 @@ impl PartReader {
             Cause::Damaged(reason) => reason,
             Cause::NotHere | Cause::LongText => "it cannot be decoded".to_owned(),
         };
-        let field = self.inner.schema.fields().get(column);
+        let field = self.inner.layout.schema.fields().get(column);
         FileError::DamagedColumn {
             file: self.inner.source.shown().to_owned(),
             column: field.map(|field| field.name().clone()).unwrap_or_default(),
@@ -276,22 +302,27 @@ impl Inner {
     }
 
     fn rows(&self, row_group: usize) -> Decoded<usize> {
-        let group = self.metadata.row_groups().get(row_group);
+        let group = self.layout.metadata.row_groups().get(row_group);
         let rows = group.and_then(|group| usize::try_from(group.num_rows()).ok());
         present(rows, "its row group has an impossible number of rows")
     }
 
     fn leaf(&self, row_group: usize, column: usize) -> Decoded<(&Leaf, &ColumnChunkMetaData)> {
-        let leaf = self.leaves.get(column).and_then(Option::as_ref).ok_or(Cause::NotHere)?;
-        let group = self.metadata.row_groups().get(row_group);
+        let leaf = self
+            .layout
+            .leaves
+            .get(column)
+            .and_then(Option::as_ref)
+            .ok_or(Cause::NotHere)?;
+        let group = self.layout.metadata.row_groups().get(row_group);
         let chunk = group.and_then(|group| group.columns().get(leaf.index));
         Ok((leaf, present(chunk, "its row group lacks it")?))
     }
 
     /// Uncompressed size of all that belongs to a column of a row group.
     fn chunk_bytes(&self, row_group: usize, column: usize) -> i64 {
-        let schema = self.metadata.file_metadata().schema_descr();
-        let group = self.metadata.row_groups().get(row_group);
+        let schema = self.layout.metadata.file_metadata().schema_descr();
+        let group = self.layout.metadata.row_groups().get(row_group);
         let chunks = group.into_iter().flat_map(|group| group.columns().iter().enumerate());
         let of_column =
             chunks.filter(|(index, _)| *index < schema.num_columns() && schema.get_column_root_idx(*index) == column);

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::bounded::bounded;
 use crate::error::{QueryError, from_execution};
-use crate::funnel::FunnelQueryPlanner;
+use crate::funnel::{FunnelQueryPlanner, KnownParts};
 use crate::hot::{HotParts, HotUse, YieldingPool};
 use crate::session::{Session, SessionInput};
 use crate::spill::SpillFolder;
@@ -50,6 +50,9 @@ const FOOTER_CACHE_BYTES: usize = 48 << 20;
 
 /// Stores whose footers are kept; beyond it footers are read each time.
 const FOOTER_CACHES_MAX: usize = 8;
+
+/// Layouts of parts that were held against their records, in bytes; less where the pool is small.
+const KNOWN_PARTS_BYTES: usize = 16 << 20;
 
 /// Memory for decoding parts that is kept for the next one, in bytes; less where the pool is small.
 const BUFFER_BYTES_KEPT: usize = 64 << 20;
@@ -111,6 +114,7 @@ struct Inner {
     footers: Mutex<HashMap<String, Arc<FileMetadataCache>>>,
     buffers: Buffers,
     hot: HotParts,
+    known: KnownParts,
     /// One permit for each unit of a funnel that runs on a thread of its own.
     turns: Arc<Semaphore>,
     workers: Workers,
@@ -139,7 +143,7 @@ impl Engine {
         };
         let threads = config.threads.max(1);
         let spill = SpillFolder::open(&config.spill_dir, config.spill_limit)?;
-        let buffers = Buffers::new(BUFFER_BYTES_KEPT.min(usize::try_from(limits.memory / 16).unwrap_or(usize::MAX)));
+        let buffers = Buffers::new(share_of(BUFFER_BYTES_KEPT, limits.memory));
         let hot = HotParts::new(config.hot_limit.min(config.memory_limit), buffers.clone());
         let runtime = runtime_env(config, &spill, &hot).map_err(|error| QueryError::Storage {
             message: format!("the spill folder cannot be used: {error}"),
@@ -160,6 +164,7 @@ impl Engine {
             footers: Mutex::default(),
             buffers,
             hot,
+            known: KnownParts::new(share_of(KNOWN_PARTS_BYTES, limits.memory)),
             turns: Arc::new(Semaphore::new(threads)),
             workers: Workers::start(threads)?,
             _spill: spill,
@@ -237,6 +242,11 @@ impl Engine {
         &self.0.buffers
     }
 
+    /// Parts that were held against their records before.
+    pub(crate) fn known_parts(&self) -> &KnownParts {
+        &self.0.known
+    }
+
     pub(crate) fn hot_parts(&self) -> &HotParts {
         &self.0.hot
     }
@@ -280,6 +290,11 @@ impl Engine {
             None => Err(QueryError::internal("the engine is shut down")),
         }
     }
+}
+
+/// So many bytes, or a sixteenth of the memory where that is less.
+fn share_of(bytes: usize, memory: u64) -> usize {
+    bytes.min(usize::try_from(memory / 16).unwrap_or(usize::MAX))
 }
 
 /// The engine's own threads. Stopping them must not block, since the last handle may be dropped on a reactor.

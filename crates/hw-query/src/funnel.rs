@@ -45,6 +45,7 @@ mod timeframe;
 
 pub(crate) use call::add_funnels;
 pub use codec::FunnelCodec;
+pub(crate) use direct::KnownParts;
 pub use exec::FunnelExec;
 pub(crate) use planner::FunnelQueryPlanner;
 pub(crate) use run::FunnelWork;

@@ -39,6 +39,15 @@ pub trait EventStore {
     /// [`StoreError`] if the store did not answer.
     async fn read_events(&self, after: EventSeq, limit: u32, filter: &EventFilter) -> Result<Vec<Event>, StoreError>;
 
+    /// The same for a reader that [`wakes`](Self::wakes) wakes: events of other processes that it was not woken for yet may
+    /// be left out, and then all that come after them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn read_recent(&self, after: EventSeq, limit: u32, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
+        self.read_events(after, limit, filter).await
+    }
+
     /// The newest event's number; zero for an empty log.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ pub const QUEUE_WINDOW: usize = 256;
 /// Items of a page.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
 
+/// Newest events of the log that a process keeps at hand for its own readers.
+pub(crate) const TAIL_EVENTS_MAX: usize = 1_024;
+
 /// Settled jobs that one call of `prune` removes.
 pub(crate) const PRUNED_JOBS_MAX: usize = 100;
 

@@ -19,6 +19,7 @@ mod queue;
 mod retention;
 mod row;
 mod sessions;
+mod tail;
 mod trouble;
 mod watch;
 mod writer;
@@ -109,6 +110,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     wakes: channel::Sender<EventSeq>,
+    tail: Arc<tail::Tail>,
     watch: watch::Watch,
 }
 

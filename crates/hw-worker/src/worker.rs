@@ -133,6 +133,7 @@ impl Worker {
             self.start(&mut pool);
             self.go(&mut pool, &errands);
             let events_at = pool.events_at;
+            let reports_at = pool.reports_at();
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = pool.running.join_next_with_id(), if !pool.running.is_empty() => self.settle(&mut pool, ended),
@@ -142,6 +143,7 @@ impl Worker {
                     self.tell_work(&mut pool).await;
                     self.hand_back_reserve(&mut pool);
                 }
+                () = sleep_until(reports_at.unwrap_or(events_at)), if reports_at.is_some() => {}
                 () = sleep_until(events_at), if pool.is_behind() => self.read_events(&mut pool, &errands),
                 seq = woken(&mut wakes) => pool.note_wake(seq),
                 _ = look_again.tick() => pool.look_anew(*wakes.borrow()),
@@ -243,7 +245,7 @@ impl Worker {
         while let Some(result) = next {
             if let Some(ended) = pool.end(result) {
                 let change = self.change(ended);
-                pool.reports.push(change);
+                pool.report(change);
             }
             next = pool.running.try_join_next_with_id();
         }
@@ -309,7 +311,7 @@ impl Worker {
                 ],
                 ..EventFilter::default()
             };
-            Done::Read(self.options.store.read_events(cursor, EVENTS_MAX, &filter).await)
+            Done::Read(self.options.store.read_recent(cursor, EVENTS_MAX, &filter).await)
         };
         errands.push(read.boxed());
     }
@@ -318,7 +320,7 @@ impl Worker {
     fn hand_back_reserve(&self, pool: &mut Pool) {
         for task in pool.stale_reserve(Instant::now()) {
             let change = self.change(Ended::without_outcome(task, Ending::Preempted));
-            pool.reports.push(change);
+            pool.report(change);
         }
     }
 
@@ -335,9 +337,10 @@ impl Worker {
             }
         };
         let _ = tokio::time::timeout(STOP_WAIT, back).await;
+        let reports = pool.drain_reports();
         let held = pool.held.into_values();
         let preempted = held.map(|held| self.change(Ended::without_outcome(held.task, Ending::Preempted)));
-        let changes = pool.reports.into_iter().chain(preempted).collect();
+        let changes = reports.into_iter().chain(preempted).collect();
         self.send(changes).await;
     }
 }

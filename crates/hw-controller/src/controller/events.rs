@@ -38,7 +38,7 @@ impl Controller {
             ..EventFilter::default()
         };
         let cursor = self.state().cursor;
-        let events = self.store().read_events(cursor, EVENTS_PER_STEP, &filter).await?;
+        let events = self.store().read_recent(cursor, EVENTS_PER_STEP, &filter).await?;
         for event in &events {
             self.deal_with(event, step).await?;
             self.state().cursor = event.seq;

@@ -51,6 +51,7 @@ fn array(reader: &Arc<Inner>, row_group: usize, column: usize, rows: usize) -> R
     match batches.next() {
         Some(batch) => Ok(batch?.columns().first().cloned()),
         None => Ok(reader
+            .layout
             .schema
             .fields()
             .get(column)
@@ -61,7 +62,7 @@ fn array(reader: &Arc<Inner>, row_group: usize, column: usize, rows: usize) -> R
 /// Metadata that gives the column as plain values; text with long offsets where short ones may not suffice.
 fn plain_metadata(reader: &Inner, row_group: usize, column: usize) -> Result<ArrowReaderMetadata, ParquetError> {
     let long = reader.chunk_bytes(row_group, column) > i64::from(i32::MAX);
-    let fields = reader.schema.fields().iter().enumerate();
+    let fields = reader.layout.schema.fields().iter().enumerate();
     let fields: Vec<Arc<Field>> = fields
         .map(|(index, field)| {
             let values = match plain_type(field.data_type()) {
@@ -75,12 +76,12 @@ fn plain_metadata(reader: &Inner, row_group: usize, column: usize) -> Result<Arr
             }
         })
         .collect();
-    let schema = Schema::new_with_metadata(fields, reader.schema.metadata().clone());
-    let options = match schema == *reader.schema {
+    let schema = Schema::new_with_metadata(fields, reader.layout.schema.metadata().clone());
+    let options = match schema == *reader.layout.schema {
         true => ArrowReaderOptions::new(),
         false => ArrowReaderOptions::new().with_schema(Arc::new(schema)),
     };
-    ArrowReaderMetadata::try_new(reader.metadata.clone(), options)
+    ArrowReaderMetadata::try_new(reader.layout.metadata.clone(), options)
 }
 
 /// The file as the crate wants it.

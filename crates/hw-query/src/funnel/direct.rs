@@ -8,6 +8,7 @@
 //! What does not fit here (a query for the plain matcher, too little memory) is left to the plan, which can spill.
 
 mod cut;
+mod known;
 mod unit;
 mod watch;
 
@@ -23,7 +24,7 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{StreamExt, TryStreamExt};
 use hw_catalog::{Groups, Part, Table, widened};
-use hw_files::{FileError, PartReader};
+use hw_files::{FileError, PartReader, Scheme};
 use hw_funnel::{GroupExport, GroupRange, Memory, PartMatcher, Partial, Query};
 
 use self::unit::{Piece, Unit, UnitError, UnitOutcome};
@@ -37,6 +38,7 @@ use crate::stores::StatementStores;
 use crate::tables::StoredTable;
 use crate::yielding::CancelFlag;
 
+pub(crate) use self::known::KnownParts;
 pub(super) use self::unit::OpenPart;
 pub(super) use self::watch::{Activity, ColumnFigures, Figures, now};
 
@@ -193,18 +195,10 @@ impl Direct<'_> {
         part: &Part,
         file: &PartitionedFile,
     ) -> Result<OpenPart, QueryError> {
-        let failed = |error: DataFusionError| from_execution(error, self.engine.limits());
-        let mut footer = files
-            .readers
-            .create_reader(0, file.clone(), None, &ExecutionPlanMetricsSet::new())
-            .map_err(failed)?;
-        let metadata = footer.get_metadata(None).await;
-        let metadata = metadata.map_err(|error| failed(DataFusionError::ParquetError(Box::new(error))))?;
-        let source = self.engine.part_source(&files.open, part).await;
-        let told = |error: FileError| fault_of(table, part, &error);
-        let reader = source
-            .and_then(|source| PartReader::with_metadata(source, metadata))
-            .map_err(told)?;
+        let reader = match self.open_known(files, table, part).await {
+            Some(reader) => reader,
+            None => self.open_anew(files, table, part, file).await?,
+        };
         let columns = self.query.columns();
         let place = |name: &&str| reader.schema().index_of(name).ok();
         let columns: Option<Vec<usize>> = columns.iter().map(place).collect();
@@ -229,6 +223,41 @@ impl Direct<'_> {
             part: part.clone(),
             counted: AtomicU64::default(),
         })
+    }
+
+    /// Opens a part that was held against its record before, if its file is still the same.
+    async fn open_known(&self, files: &PartFiles, table: &Table, part: &Part) -> Option<PartReader> {
+        // Other stores tell of a changed file only when it is read.
+        if files.open.location.scheme() != Scheme::Local {
+            return None;
+        }
+        let layout = self.engine.known_parts().find(table, part)?;
+        let source = self.engine.part_source(&files.open, part).await.ok()?;
+        let reader = PartReader::with_layout(source, layout);
+        self.counters.add_row_groups(reader.row_groups());
+        Some(reader)
+    }
+
+    async fn open_anew(
+        &self,
+        files: &PartFiles,
+        table: &Table,
+        part: &Part,
+        file: &PartitionedFile,
+    ) -> Result<PartReader, QueryError> {
+        let failed = |error: DataFusionError| from_execution(error, self.engine.limits());
+        let mut footer = files
+            .readers
+            .create_reader(0, file.clone(), None, &ExecutionPlanMetricsSet::new())
+            .map_err(failed)?;
+        let metadata = footer.get_metadata(None).await;
+        let metadata = metadata.map_err(|error| failed(DataFusionError::ParquetError(Box::new(error))))?;
+        let source = self.engine.part_source(&files.open, part).await;
+        let reader = source
+            .and_then(|source| PartReader::with_metadata(source, metadata))
+            .map_err(|error| fault_of(table, part, &error))?;
+        self.engine.known_parts().keep(table, part, reader.layout());
+        Ok(reader)
     }
 
     /// How the part is known to the memory tier, if there is one.

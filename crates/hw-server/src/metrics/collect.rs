@@ -90,7 +90,7 @@ async fn catch_up(
     mut cursor: EventSeq,
 ) -> Result<EventSeq, StoreError> {
     loop {
-        let events = store.read_events(cursor, BATCH, &EventFilter::default()).await?;
+        let events = store.read_recent(cursor, BATCH, &EventFilter::default()).await?;
         let Some(last) = events.last() else {
             return Ok(cursor);
         };

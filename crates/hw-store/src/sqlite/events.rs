@@ -31,6 +31,14 @@ impl EventStore for SqliteStore {
         self.rows(query).await?.iter().map(read_event).collect()
     }
 
+    async fn read_recent(&self, after: EventSeq, limit: u32, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
+        let known = *self.wakes.borrow();
+        match self.tail.read(after, known, limit, filter) {
+            Some(events) => Ok(events),
+            None => self.read_events(after, limit, filter).await,
+        }
+    }
+
     async fn last_event(&self) -> Result<EventSeq, StoreError> {
         let row = self.row(sql(LAST)).await?;
         read_seq(row.as_ref())

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use hw_job::EventSeq;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -13,6 +14,7 @@ use super::backup::suffixed;
 use super::clock::{Epoch, settle_epoch};
 use super::fault::fault;
 use super::migrations::{check_version, migrate};
+use super::tail::Tail;
 use super::watch::Watcher;
 use super::writer::{Patience, Writer, WriterSettings};
 use super::{SqliteOptions, SqliteStore, events};
@@ -44,6 +46,7 @@ pub(super) async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteSt
     };
     let last = events::last_event(&mut connection).await?;
     let wakes = channel::Sender::new(last);
+    let tail = Arc::new(Tail::default());
     let settings = WriterSettings {
         connect: writing(path, &options),
         clock: options.clock.clone(),
@@ -51,6 +54,7 @@ pub(super) async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteSt
         busy_timeout: options.busy_timeout,
         group_commit_max: options.group_commit_max.max(1),
         wakes: wakes.clone(),
+        tail: tail.clone(),
     };
     Ok(SqliteStore {
         path: path.to_owned(),
@@ -61,6 +65,7 @@ pub(super) async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteSt
         readers: readers(path, &options),
         watch: watcher(path, &options, last, &wakes).start(),
         wakes,
+        tail,
     })
 }
 

@@ -22,6 +22,7 @@ use super::clock::{Epoch, Now};
 use super::events::insert_events;
 use super::fault::fault;
 use super::row::Reader;
+use super::tail::Tail;
 use super::trouble::Trouble;
 use crate::StoreError;
 use crate::journal::Journal;
@@ -122,6 +123,7 @@ pub(super) struct WriterSettings {
     pub(super) busy_timeout: Duration,
     pub(super) group_commit_max: usize,
     pub(super) wakes: watch::Sender<EventSeq>,
+    pub(super) tail: Arc<Tail>,
 }
 
 impl Writer {
@@ -376,13 +378,16 @@ impl Scribe {
             change.make(&mut batch).await?;
         }
         let events = std::mem::take(&mut batch.events);
-        let last_event = insert_events(&mut batch, &events, last_event).await?;
-        let wrote = batch.wrote;
+        let newest_event = insert_events(&mut batch, &events, last_event).await?;
+        let (wrote, at) = (batch.wrote, batch.now.wall);
         batch.write(sql("COMMIT")).await?;
+        if !events.is_empty() {
+            self.settings.tail.push(last_event, at, events);
+        }
         if wrote {
             self.trouble.over();
         }
-        Ok(last_event)
+        Ok(newest_event)
     }
 
     /// After a fault: the lock is given back at once, and nothing of the transaction stays. SQLite may have rolled

@@ -23,6 +23,9 @@ const RESERVED_MAX: u32 = 64;
 /// Time after which a task in reserve is handed back.
 const RESERVED_FOR_MAX: Duration = Duration::from_millis(200);
 
+/// How long a report may wait for others while all slots are busy with more of the same job.
+const REPORT_LAG_MAX: Duration = Duration::from_millis(10);
+
 /// What a slot stands for.
 const SLOT_CPU_MILLI: u32 = 1_000;
 
@@ -36,7 +39,9 @@ pub(super) struct Pool {
     /// Claimed, and not begun.
     reserve: VecDeque<TaskId>,
     pace: Pace,
-    pub(super) reports: Vec<TaskChange>,
+    reports: Vec<TaskChange>,
+    /// When the reports that wait have to be sent.
+    reports_at: Option<Instant>,
     pub(super) sending: bool,
     pub(super) claiming: bool,
     /// Whether the queue may hold something.
@@ -101,6 +106,7 @@ impl Pool {
             reserve: VecDeque::new(),
             pace: Pace::default(),
             reports: Vec::new(),
+            reports_at: None,
             sending: false,
             claiming: false,
             look: true,
@@ -167,13 +173,38 @@ impl Pool {
         })
     }
 
+    /// Takes in what is to be told of an attempt that ended.
+    pub(super) fn report(&mut self, change: TaskChange) {
+        self.reports.push(change);
+        self.reports_at.get_or_insert(Instant::now() + REPORT_LAG_MAX);
+    }
+
     /// The reports that are to be sent now: those that wait, once the ones before them have arrived.
     pub(super) fn take_reports(&mut self) -> Option<Vec<TaskChange>> {
-        if self.sending || self.reports.is_empty() {
+        let may_wait = self.reports_at.is_none_or(|at| at > Instant::now()) && self.nobody_waits();
+        if self.sending || self.reports.is_empty() || may_wait {
             return None;
         }
         self.sending = true;
+        self.reports_at = None;
         Some(std::mem::take(&mut self.reports))
+    }
+
+    /// Whether nothing could go on if the reports were sent: no slot is free, and their jobs need tasks that are held.
+    fn nobody_waits(&self) -> bool {
+        let goes_on = |change: &TaskChange| self.held.keys().any(|held| held.job == change.task.job);
+        let succeeded = |change: &TaskChange| matches!(change.ending, Ending::Succeeded(_));
+        self.begun() >= self.slots && self.reports.iter().all(|change| succeeded(change) && goes_on(change))
+    }
+
+    /// When reports that wait have to be sent, unless some are under way.
+    pub(super) fn reports_at(&self) -> Option<Instant> {
+        self.reports_at.filter(|_| !self.sending)
+    }
+
+    /// All reports that were not sent.
+    pub(super) fn drain_reports(&mut self) -> Vec<TaskChange> {
+        std::mem::take(&mut self.reports)
     }
 
     /// What is to be claimed now: when a slot is free, or half of the reserve is gone.

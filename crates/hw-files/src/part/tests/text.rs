@@ -28,7 +28,7 @@ fn type_with(limit: usize, dictionary_bytes: usize) -> DataType {
         .build();
     let file = write(&[batch], properties);
     let reader = open(&file).unwrap();
-    let leaf = reader.inner.leaves[0].clone().unwrap();
+    let leaf = reader.inner.layout.leaves[0].clone().unwrap();
     let (start, length) = reader.metadata().row_group(0).column(0).byte_range();
     let start = usize::try_from(start).unwrap();
     let bytes = &file[start..start + usize::try_from(length).unwrap()];
