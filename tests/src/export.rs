@@ -33,6 +33,18 @@ fn a_file_of_each_form_holds_the_rows() {
 }
 
 #[test]
+fn a_file_too_large_for_one_piece_is_written_whole() {
+    let sandbox = Sandbox::new();
+    data::write_many(&sandbox.path().join("data"), 400_000, 1);
+    sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts"]);
+    let result = sandbox.json(["table", "export", "events", "rows.csv", "--format", "json"]);
+    assert!(result["bytes"].as_u64().unwrap() > 9 << 20, "{result}");
+    let sums = "count(*), sum(ts), sum(length(event)), count(price)";
+    let of = |from: &str| sandbox.ok(["sql", &format!("select {sums} from {from}")]);
+    assert_eq!(of("'rows.csv'"), of("events"));
+}
+
+#[test]
 fn columns_and_rows_can_be_chosen() {
     let sandbox = registered();
     let args = [

@@ -1,7 +1,7 @@
 //! Writing one object: whole or not at all.
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::{BoxStream, FuturesUnordered};
+use futures::stream::{BoxStream, Fuse, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UploadPart};
@@ -154,7 +154,8 @@ pub(crate) fn not_written(shown: &str, error: &object_store::Error) -> FileError
 
 /// Content cut into parts of equal size, the last one shorter; keeps count of what went through.
 struct Parts<'a> {
-    content: Content<'a>,
+    /// May be asked again after its end.
+    content: Fuse<Content<'a>>,
     pending: BytesMut,
     hasher: Hasher,
     bytes: u64,
@@ -163,7 +164,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn new(content: Content<'a>) -> Self {
         Self {
-            content,
+            content: content.fuse(),
             pending: BytesMut::new(),
             hasher: Hasher::new(),
             bytes: 0,

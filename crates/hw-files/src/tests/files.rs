@@ -95,7 +95,11 @@ fn in_chunks(content: Vec<u8>, chunk: usize) -> crate::Content<'static> {
         .chunks(chunk)
         .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
         .collect();
-    futures::stream::iter(chunks).boxed()
+    // Like most streams that are made by hand, this one must not be asked again after its end.
+    futures::stream::unfold(chunks.into_iter(), |mut chunks| async {
+        Some((chunks.next()?, chunks))
+    })
+    .boxed()
 }
 
 #[tokio::test]
