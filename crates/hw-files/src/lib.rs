@@ -37,6 +37,7 @@ pub use error::{Fault, FileError};
 pub use files::{Files, NewId, Owner, Published};
 pub use footer::{ColumnFooter, DeclaredSorting, Footer, footer};
 pub use ledger::{Ledger, MemoryLedger};
+pub use local::StagedFolder;
 pub use location::{Location, Scheme, Selection};
 pub use order::{compare, greatest, least};
 pub use part::{

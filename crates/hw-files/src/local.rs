@@ -6,6 +6,7 @@
 
 mod names;
 mod read;
+mod staging;
 mod walk;
 mod write;
 
@@ -23,6 +24,7 @@ use object_store::{
 };
 
 pub(crate) use names::object_path;
+pub use staging::StagedFolder;
 use write::Privacy;
 pub(crate) use write::{remove_temporaries, remove_temporaries_beside};
 
@@ -67,7 +69,7 @@ impl LocalStore {
         match &self.allowed {
             Some(allowed) if !lies_within(file, allowed) => Err(object_store::Error::PermissionDenied {
                 path: shown.to_owned(),
-                source: "it is a link to outside the folders of `files.allow`".into(),
+                source: format!("`{}` is a link to outside the folders of `files.allow`", file.display()).into(),
             }),
             _ => Ok(()),
         }

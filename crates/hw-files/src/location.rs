@@ -74,14 +74,15 @@ impl Location {
             Some(slash) => text.split_at(slash + 1),
             None => ("", text),
         };
-        if !name.contains(['*', '?', '[', '{']) {
+        let in_all_folders = parent == "**/" || parent.ends_with("/**/");
+        if !in_all_folders && !name.contains(['*', '?', '[', '{']) {
             return Ok(Selection {
                 location: Self::parse(text, folder)?,
                 pattern: None,
                 recursive: false,
             });
         }
-        let (parent, recursive) = match parent.strip_suffix("**/") {
+        let (parent, recursive) = match parent.strip_suffix("**/").filter(|_| in_all_folders) {
             Some(above) => (above, true),
             None => (parent, false),
         };

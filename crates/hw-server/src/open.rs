@@ -55,6 +55,7 @@ async fn restore(folder: &DataFolder, backup: &Path) -> Result<RestoredStore, Fa
     if let Err(error) = restored {
         // Nothing has come into its place: the copy of what is still there is not needed.
         if let Some(previous) = previous {
+            let _ = std::fs::remove_file(log_of(&previous));
             let _ = std::fs::remove_file(previous);
         }
         return Err(of_backup(backup, error));
@@ -102,8 +103,28 @@ async fn keep_previous(store: &Path) -> Result<Option<PathBuf>, Fault> {
         .map(|number| store.with_extension(format!("db.before-restore-{number}")))
         .find(|path| !path.exists());
     let previous = free.unwrap_or_else(|| store.with_extension("db.before-restore"));
-    hw_store::restore(store, &previous, false).await?;
+    match hw_store::restore(store, &previous, false).await {
+        // What cannot be opened is kept as it is, with its log: somebody may still make sense of it.
+        Err(StoreError::Corrupt(_) | StoreError::Newer { .. }) => keep_as_it_is(store, &previous)?,
+        copied => copied?,
+    }
     Ok(Some(previous))
+}
+
+fn keep_as_it_is(store: &Path, previous: &Path) -> Result<(), StoreError> {
+    let log = log_of(store);
+    let copied = std::fs::copy(store, previous).and_then(|_| match log.exists() {
+        true => std::fs::copy(&log, log_of(previous)).map(drop),
+        false => Ok(()),
+    });
+    copied.map_err(|error| StoreError::Unreachable(format!("`{}` cannot be kept: {error}", store.display())))
+}
+
+/// The write-ahead log of a store.
+fn log_of(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod doctor;
 mod events;
 mod funnels;
 mod health;
-mod jobs;
+pub(crate) mod jobs;
 mod paging;
 mod places;
 pub(crate) mod rocket;

@@ -237,6 +237,7 @@ macro_rules! conformance {
                 }
                 retention {
                     results_go_before_their_jobs,
+                    all_files_of_a_job_go_with_its_results,
                     old_jobs_go_with_all_that_is_theirs,
                     unsettled_jobs_stay,
                     a_key_is_free_when_its_job_is_gone,

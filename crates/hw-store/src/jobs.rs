@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::StoreError;
 pub(crate) use check::{
-    check_depth, check_ending, check_events, check_inline, check_job, check_page, check_tasks, page_token,
+    check_depth, check_ending, check_events, check_inline, check_job, check_page, check_tasks, job_folder, page_token,
     parse_page_token, plain_id,
 };
 pub(crate) use counts::move_counted;

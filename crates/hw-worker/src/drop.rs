@@ -5,8 +5,9 @@ use hw_job::{
     CatalogChange, ErrorClass, Failure, JobKind, JobView, LastUse, Lifetime, Merged, PrepareError, PrepareRequest,
     Prepared,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::parameters::Parameters;
 
 /// Drops a table: parameters `{"table", "force"}`.
 ///
@@ -17,17 +18,18 @@ pub struct DropKind {
     pub guard_seconds: u64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct Params {
     table: TableName,
-    #[serde(default)]
     force: bool,
 }
 
 fn parse(params: &Value) -> Result<Params, Vec<Finding>> {
-    serde_json::from_value(params.clone())
-        .map_err(|error| vec![Finding::new("HW-J022", format!("the parameters of `drop` are wrong: {error}")).at("")])
+    let mut members = Parameters::of(params, "drop", &["table", "force"])?;
+    let table = members.needed("table", "the name of the table");
+    let table = table.and_then(|text| members.table("table", &text));
+    let force = members.flag("force").unwrap_or(false);
+    members.finish(table.map(|table| Params { table, force }))
 }
 
 impl DropKind {

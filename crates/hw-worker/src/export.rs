@@ -48,8 +48,11 @@ struct Expanded {
     rows_per_file: Option<u32>,
     sql: String,
     overwrite: bool,
-    /// The client's working folder; only clients that may write what their user may have one.
+    /// The client's working folder.
     folder: Option<String>,
+    /// Whether the client may write what its user may.
+    #[serde(default)]
+    unrestricted: bool,
 }
 
 /// Parameters of `export.write`.
@@ -112,6 +115,7 @@ impl JobKind for ExportKind {
             sql,
             overwrite: params.overwrite,
             folder: request.folder.map(str::to_owned),
+            unrestricted: request.unrestricted,
         };
         Ok(Prepared {
             expanded: written(&expanded),

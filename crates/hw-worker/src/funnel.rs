@@ -117,7 +117,8 @@ impl JobKind for FunnelKind {
     fn reads(&self, params: &Value) -> Result<Vec<TableName>, Vec<Finding>> {
         Ok(match Params::parse(params)?.source {
             Source::Table(name) => vec![name],
-            Source::Files(_) => Vec::new(),
+            // A table may have a name that looks like a path: it comes first.
+            Source::Files(text) => text.parse().into_iter().collect(),
         })
     }
 
@@ -137,7 +138,7 @@ impl JobKind for FunnelKind {
             return Err(PrepareError::Conflict(export::taken(name)));
         }
         match (&params.source, request.tables.first()) {
-            (Source::Table(_), Some(pinned)) => {
+            (_, Some(pinned)) => {
                 let table = asked(&pinned.table, &params, pinned.parts.len());
                 two_columns(table.group_column.as_deref(), table.time_column.as_deref())?;
                 self.prepare_table(&params, table, &pinned.parts)
@@ -145,7 +146,7 @@ impl JobKind for FunnelKind {
             (Source::Table(name), None) => Err(PrepareError::Faults(vec![
                 Finding::new("HW-T001", format!("there is no table `{name}`")).at("/table"),
             ])),
-            (Source::Files(path), _) => prepare_files(&params, path, request),
+            (Source::Files(path), None) => prepare_files(&params, path, request),
         }
     }
 

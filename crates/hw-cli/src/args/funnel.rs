@@ -67,7 +67,7 @@ pub(crate) struct QueryArgs {
 /// Check a funnel query without running it
 ///
 /// Finds every fault at once, each with its place, and shows the query as it will be understood. Exits with 3 when there
-/// are faults. Without a table only the structure is checked.
+/// are faults. With `--schema-only` only the structure is checked, without a table.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     headwater funnel validate events --file checkout.json\n  \

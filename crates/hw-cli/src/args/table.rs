@@ -10,7 +10,7 @@ pub(crate) enum TableVerb {
     Register(RegisterArgs),
     /// List the tables of the catalog
     ///
-    /// By name. `--quiet` prints the names alone.
+    /// Newest first. `--quiet` prints the names alone.
     #[command(
         visible_alias = "ls",
         after_long_help = "Examples:\n  headwater table list\n  headwater table list --format csv > tables.csv"

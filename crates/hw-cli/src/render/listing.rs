@@ -38,6 +38,14 @@ fn field_text(item: &Value, field: &str) -> Option<String> {
     }
 }
 
+/// A job's id, also within a task's (`ID/7`), by its last characters: they tell jobs apart, and are taken in its place.
+pub(crate) fn short_id(id: &str) -> String {
+    const SHOWN: usize = 8;
+    let (job, task) = id.split_at(id.find('/').unwrap_or(id.len()));
+    let begin = job.char_indices().rev().nth(SHOWN - 1).map_or(0, |(place, _)| place);
+    format!("{}{task}", job.get(begin..).unwrap_or(job))
+}
+
 /// How a job or task stands, in words and colour.
 pub(crate) fn state_cell(state: &str, partial: bool) -> Cell {
     let tone = match state {
@@ -144,7 +152,7 @@ impl Listed for JobDocument {
             .as_ref()
             .map(|error| format!("{}: {}", error.code, error.detail));
         vec![
-            Cell::new(&self.id),
+            Cell::new(short_id(&self.id)),
             Cell::new(&self.kind),
             state_cell(&self.state, self.partial),
             Cell::maybe((!tables.is_empty()).then(|| tables.join(", "))),
@@ -198,7 +206,7 @@ impl Listed for TaskDocument {
             .as_ref()
             .map(|error| format!("{}: {}", error.code, error.detail));
         vec![
-            Cell::new(&self.id),
+            Cell::new(short_id(&self.id)),
             Cell::new(&self.kind),
             state_cell(&self.state, false),
             Cell::new(count(u64::from(self.attempts))),

@@ -1,8 +1,8 @@
 //! Listing local folders.
 //!
 //! Links to files and folders are followed; a folder that was seen already is not entered again, so that links in a
-//! circle end. Links that lead nowhere, or to outside the allowed folders, and whatever is neither file nor folder are
-//! left out, and so are our own temporary files.
+//! circle end. Links that lead nowhere and whatever is neither file nor folder are left out, and so are our own temporary
+//! files. A link to outside the allowed folders is refused, as its rows would be missing without a word.
 
 use std::collections::{HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
@@ -113,10 +113,11 @@ fn entry(store: &LocalStore, folder: &Path, path: PathBuf) -> Result<Option<Entr
         folder => format!("{folder}/{}", names::encoded(name)),
     })?;
     let is_link = path.is_symlink();
-    if is_link && store.check(&path, location.as_ref()).is_err() {
-        return Ok(None);
+    let metadata = std::fs::metadata(&path);
+    if is_link && metadata.is_ok() {
+        store.check(&path, location.as_ref())?;
     }
-    match std::fs::metadata(&path) {
+    match metadata {
         Ok(metadata) if metadata.is_dir() => Ok(Some(Entry::Folder(location, (metadata.dev(), metadata.ino())))),
         Ok(metadata) if metadata.is_file() => Ok(Some(Entry::File(object_meta(&metadata, location)))),
         Ok(_) => Ok(None),

@@ -35,6 +35,10 @@ pub(crate) fn is_temporary(name: &OsStr) -> bool {
     id.is_some_and(|id| id.get_version() == Some(uuid::Version::SortRand))
 }
 
+pub(super) fn temporary_name() -> String {
+    format!("{TEMPORARY}{}", uuid::Uuid::now_v7().simple())
+}
+
 /// For whom new files and folders are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Privacy {
@@ -89,6 +93,9 @@ pub(crate) fn remove_temporaries(root: &FilePath) -> u64 {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             match entry.file_type() {
+                Ok(kind) if kind.is_dir() && is_temporary(&entry.file_name()) => {
+                    removed += u64::from(remove_folder_if_abandoned(&entry.path(), now));
+                }
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
                 Ok(kind) if kind.is_file() && is_temporary(&entry.file_name()) => {
                     removed += u64::from(remove_if_abandoned(&entry.path(), now));
@@ -100,20 +107,24 @@ pub(crate) fn remove_temporaries(root: &FilePath) -> u64 {
     removed
 }
 
-/// Removes temporary files in the folder of a user's file that no living process holds, and counts them. Nothing else in
-/// that folder is touched, nor anything below it.
+/// Removes temporary files and staging folders in the folder of a user's file that no living process holds, and counts them.
+/// Nothing else in that folder is touched, nor anything below it.
 pub(crate) fn remove_temporaries_beside(target: &FilePath) -> u64 {
     let Some(folder) = target.parent() else { return 0 };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_ours =
-        |entry: &DirEntry| is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file());
+    let is_ours = |entry: &DirEntry| is_temporary(&entry.file_name());
     let left: Vec<PathBuf> = entries.filter(is_ours).map(|entry| entry.path()).collect();
     // The usual case: then no probe is written to the user's folder either.
     if left.is_empty() {
         return 0;
     }
     let Some(now) = file_system_time(folder) else { return 0 };
-    left.iter().map(|path| u64::from(remove_if_abandoned(path, now))).sum()
+    let remove = |path: &PathBuf| match path.symlink_metadata() {
+        Ok(facts) if facts.is_file() => remove_if_abandoned(path, now),
+        Ok(facts) if facts.is_dir() => remove_folder_if_abandoned(path, now),
+        _ => false,
+    };
+    left.iter().map(|path| u64::from(remove(path))).sum()
 }
 
 /// Now, by the clock that stamps the files there, in seconds since 1970.
@@ -133,8 +144,20 @@ fn remove_if_abandoned(path: &FilePath, now: i64) -> bool {
     File::open(path).is_ok_and(is_free) && std::fs::remove_file(path).is_ok()
 }
 
+/// The same for a staging folder, whose lock is a file in it.
+fn remove_folder_if_abandoned(path: &FilePath, now: i64) -> bool {
+    let is_old = path
+        .metadata()
+        .is_ok_and(|facts| now - facts.mtime() > ABANDONED_SECONDS_MIN);
+    let is_free = || match File::open(path.join(super::staging::LOCK)) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    is_old && is_free() && std::fs::remove_dir_all(path).is_ok()
+}
+
 /// A folder above that is removed meanwhile, being empty, is no fault: the next try makes it again.
-fn make_folder(folder: &FilePath, privacy: Privacy) -> std::io::Result<()> {
+pub(super) fn make_folder(folder: &FilePath, privacy: Privacy) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     match builder.recursive(true).mode(privacy.folder_mode()).create(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -172,7 +195,7 @@ impl Staged {
 
     /// `None` if the file was swept before it was locked.
     fn try_create(folder: &FilePath, privacy: Privacy) -> std::io::Result<Option<Self>> {
-        let path = folder.join(format!("{TEMPORARY}{}", uuid::Uuid::now_v7().simple()));
+        let path = folder.join(temporary_name());
         let mut options = OpenOptions::new();
         options
             .read(true)

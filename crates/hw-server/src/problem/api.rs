@@ -344,7 +344,7 @@ impl ApiError {
             Self::QueueFull { .. } => "wait until some have ended, or raise the setting `jobs.unfinished_max`".to_owned(),
             Self::UnknownKind { proposal, .. } => match proposal {
                 Some(kind) => format!("did you mean `{kind}`?"),
-                None => "known are `register`, `funnel` and `drop`".to_owned(),
+                None => format!("known are `{}`", crate::routes::jobs::KINDS.join("`, `")),
             },
             Self::ForeignHost { .. } => "add the name to the setting `http.hosts`".to_owned(),
             Self::ForeignOrigin { .. } => "pages of other sites cannot use this server".to_owned(),

@@ -69,6 +69,26 @@ pub(crate) async fn results_go_before_their_jobs(s: &Setting) {
     assert_eq!(prune(s, limits).await, 0);
 }
 
+/// Some files of a job are mentioned inside of its documents only.
+pub(crate) async fn all_files_of_a_job_go_with_its_results(s: &Setting) {
+    let inner = format!("jobs/{}/groups.arrow", job_id(1));
+    let other = format!("jobs/{}/groups.arrow", job_id(2));
+    let files = [inner.clone(), other];
+    s.store.announce_files("jobs/1", &files).await.unwrap();
+    s.store.confirm_files(&files).await.unwrap();
+    ended_job(s).await;
+    let limits = Retention {
+        results: HOUR,
+        ..keeping()
+    };
+    s.clock.pass(HOUR);
+    assert_eq!(prune(s, limits).await, 1);
+    assert_eq!(
+        s.store.unreferenced_files(0, 9).await.unwrap(),
+        [inner.as_str(), "outcome", "result"]
+    );
+}
+
 pub(crate) async fn old_jobs_go_with_all_that_is_theirs(s: &Setting) {
     ended_job(s).await;
     let limits = Retention {

@@ -143,6 +143,11 @@ pub(crate) fn parse_page_token(token: &str) -> Result<u64, StoreError> {
         .ok_or_else(|| StoreError::Misuse(format!("`{token}` is no token of a page of jobs")))
 }
 
+/// Where the files of a job lie: intermediate ones too, which its documents mention somewhere inside.
+pub(crate) fn job_folder(job: JobId) -> String {
+    format!("jobs/{job}/")
+}
+
 /// The text of an id, or of a part of one, as look-ups compare it: hexadecimal digits in lower case.
 pub(crate) fn plain_id(text: &str) -> String {
     text.chars()

@@ -158,6 +158,13 @@ impl State {
         }
     }
 
+    /// Releases all files of a folder, whose name ends in `/`.
+    pub(super) fn release_files_below(&mut self, folder: &str, now: Now) {
+        let below = |path: &&String| path.starts_with(folder);
+        let paths: Vec<String> = self.files.keys().filter(below).cloned().collect();
+        self.release_files(&paths, now);
+    }
+
     fn note_file(&mut self, path: &str, state: FileState, now: Now) {
         let entry = FileEntry {
             state,

@@ -9,6 +9,7 @@ use hw_job::StoredDocument;
 use super::Now;
 use super::state::{EventEntry, JobEntry, State};
 use crate::Retention;
+use crate::jobs::job_folder;
 use crate::limits::{
     LISTENER_WAIT_MAX, PRUNED_EVENTS_MAX, PRUNED_JOBS_MAX, PRUNED_RESULTS_MAX, PRUNED_TASKS_MAX, PRUNED_VERSIONS_MAX,
 };
@@ -26,13 +27,17 @@ impl State {
         let old = self.ended_before(keep, now);
         let kept = |job: &&mut JobEntry| job.has_documents();
         let jobs = self.jobs.iter_mut().filter(|(number, _)| old.contains(number));
-        let mut files = Vec::new();
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
         let mut gone = 0;
         for job in jobs.map(|(_, job)| job).filter(kept).take(PRUNED_RESULTS_MAX) {
             job.drop_documents(&mut files);
+            folders.push(job_folder(job.record.id));
             gone += 1;
         }
         self.release_files(&files, now);
+        for folder in folders {
+            self.release_files_below(&folder, now);
+        }
         gone
     }
 
@@ -52,6 +57,7 @@ impl State {
             let mut files = Vec::new();
             job.drop_documents(&mut files);
             self.release_files(&files, now);
+            self.release_files_below(&job_folder(job.record.id), now);
             gone += 1;
         }
         gone

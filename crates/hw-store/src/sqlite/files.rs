@@ -57,7 +57,11 @@ const UNREFERENCED: &str = "SELECT path FROM file WHERE state <> 'confirmed' AND
 
 #[cfg(test)]
 pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
-    vec![("unreferenced files", UNREFERENCED), ("files to be confirmed", SWEPT)]
+    vec![
+        ("unreferenced files", UNREFERENCED),
+        ("files to be confirmed", SWEPT),
+        ("files of a job", RELEASE_BELOW),
+    ]
 }
 
 fn unreferenced(now: Now, grace_seconds: u64, limit: u32) -> Sql {
@@ -195,6 +199,19 @@ pub(super) async fn release_files(batch: &mut Batch<'_>, paths: &[String]) -> Re
         .await?;
     Ok(())
 }
+
+/// Releases all files of a folder, whose name ends in `/`.
+pub(super) async fn release_files_below(batch: &mut Batch<'_>, folder: &str) -> Result<(), StoreError> {
+    let release = sql(RELEASE_BELOW)
+        .bind(format!("{folder}{}", char::MAX))
+        .bind(batch.now.elapsed)
+        .bind(folder.to_owned());
+    batch.write(release).await?;
+    Ok(())
+}
+
+const RELEASE_BELOW: &str =
+    "UPDATE file SET state = 'released', since = ?2 WHERE path > ?3 AND path < ?1 AND state = 'confirmed'";
 
 async fn forget_files(batch: &mut Batch<'_>, paths: &[String]) -> Result<(), StoreError> {
     let forget = sql("DELETE FROM file WHERE path IN (SELECT value FROM json_each(?1))");

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hw_job::JobId;
 
 use super::clock::{mark_clock, micros};
-use super::files::release_files;
+use super::files::{release_files, release_files_below};
 use super::jobs::{outcome_files, task_key};
 use super::listeners::SLOWEST;
 use super::row::Reader;
 use super::writer::{Batch, Change, sql};
 use super::{stored, to_json};
+use crate::jobs::job_folder;
 use crate::limits::{
     LISTENER_WAIT_MAX, PRUNED_EVENTS_MAX, PRUNED_JOBS_MAX, PRUNED_RESULTS_MAX, PRUNED_TASKS_MAX, PRUNED_VERSIONS_MAX,
 };
@@ -38,18 +40,19 @@ fn before(batch: &Batch<'_>, keep: Duration) -> i64 {
 }
 
 async fn prune_results(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
-    let old = "SELECT number FROM job WHERE settled = 1 AND documents = 1 AND ended <= ?1 ORDER BY number LIMIT ?2";
+    let old = "SELECT number, id FROM job WHERE settled = 1 AND documents = 1 AND ended <= ?1 ORDER BY number LIMIT ?2";
     let old = sql(old).bind(before(batch, keep)).bind(stored(PRUNED_RESULTS_MAX));
     let mut gone = 0;
     for row in batch.rows(old).await? {
-        drop_documents(batch, Reader::new(&row, "a job").value("number")?).await?;
+        let row = Reader::new(&row, "a job");
+        drop_documents(batch, row.value("number")?, row.job_id("id")?).await?;
         gone += 1;
     }
     Ok(gone)
 }
 
-/// Drops the result and the outcomes of a job and releases the files that they refer to.
-async fn drop_documents(batch: &mut Batch<'_>, job: i64) -> Result<(), StoreError> {
+/// Drops the result and the outcomes of a job and releases the files that they refer to, and all others of the job.
+async fn drop_documents(batch: &mut Batch<'_>, job: i64, id: JobId) -> Result<(), StoreError> {
     let (first, last) = (task_key(job, 0), task_key(job, u32::MAX));
     let files = "SELECT document FROM job_result WHERE job = ?1 AND document LIKE '{\"file\":%'
                  UNION ALL
@@ -60,11 +63,12 @@ async fn drop_documents(batch: &mut Batch<'_>, job: i64) -> Result<(), StoreErro
                 DELETE FROM task_outcome WHERE task BETWEEN ?2 AND ?3;
                 UPDATE job SET documents = 0 WHERE number = ?1";
     batch.write(sql(drop).bind(job).bind(first).bind(last)).await?;
-    release_files(batch, &files).await
+    release_files(batch, &files).await?;
+    release_files_below(batch, &job_folder(id)).await
 }
 
 async fn prune_jobs(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
-    let old = "SELECT number, tasks FROM job WHERE settled = 1 AND ended <= ?1 ORDER BY number LIMIT ?2";
+    let old = "SELECT number, id, tasks FROM job WHERE settled = 1 AND ended <= ?1 ORDER BY number LIMIT ?2";
     let old = sql(old).bind(before(batch, keep)).bind(stored(PRUNED_JOBS_MAX));
     let (mut tasks, mut gone) = (0, 0);
     for row in batch.rows(old).await? {
@@ -74,7 +78,7 @@ async fn prune_jobs(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreE
         let row = Reader::new(&row, "a job");
         let number = row.value("number")?;
         tasks += row.number::<u64>("tasks")?;
-        drop_documents(batch, number).await?;
+        drop_documents(batch, number, row.job_id("id")?).await?;
         let drop = "DELETE FROM task WHERE task BETWEEN ?2 AND ?3; DELETE FROM job WHERE number = ?1";
         let drop = sql(drop)
             .bind(number)

@@ -461,6 +461,9 @@ fn queries_use_their_indices() {
             SEARCH f USING INDEX sqlite_autoindex_file_1 (path=?) LEFT-JOIN
             USE TEMP B-TREE FOR ORDER BY
 
+            files of a job
+            SEARCH file USING INDEX sqlite_autoindex_file_1 (path>? AND path<?)
+
         "#]]
         .assert_eq(&shown);
     });

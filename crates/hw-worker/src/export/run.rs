@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use hw_catalog::{Table, TableName};
-use hw_files::{Access, FileError, FileStores, Location, OpenLocation, discover};
+use hw_files::{Access, FileError, FileStores, Location, OpenLocation, StagedFolder, discover};
 use hw_job::{ErrorClass, Failure, JobId, Work};
 use hw_query::{CatalogFault, Engine, Rows, SessionInput, StoredTable, Tables};
 use hw_store::ClaimedTask;
 use object_store::ObjectStoreExt as _;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::sink::Sink;
 use super::{Expanded, Exported, FORMAT, WRITE, WriteTask, read, written};
 use crate::runner::{Meter, Outcome, TaskRunner};
-use crate::{file_failure, query_failure};
+use crate::{file_failure, query_failure, tabular};
 
 /// Files of a folder that are looked at before it is written to.
 const FILES_MAX: usize = 100_000;
@@ -72,11 +74,9 @@ impl ExportRunner {
             Some(_) => location.into_folder(),
             None => location,
         };
-        let access = match folder {
-            Some(_) => &Access::Unrestricted,
-            None => &self.access,
-        };
-        access.permits(&location).map_err(|error| file_failure(&error))?;
+        self.access_of(expanded)
+            .permits(&location)
+            .map_err(|error| file_failure(&error))?;
         let open = self.stores.open(&location).map_err(|error| file_failure(&error))?;
         let name = expanded.table.name.name();
         let plain = |letter: char| {
@@ -95,6 +95,14 @@ impl ExportRunner {
         })
     }
 
+    /// What the client may reach. Jobs of earlier versions tell it by the folder alone.
+    fn access_of(&self, expanded: &Expanded) -> &Access {
+        match expanded.unrestricted || expanded.folder.is_some() {
+            true => &Access::Unrestricted,
+            false => &self.access,
+        }
+    }
+
     /// The rows, of the version of the table that the job is about; the filter sees no other table.
     async fn rows(&self, expanded: &Expanded, parts: Arc<[hw_catalog::Part]>) -> Result<Rows, Failure> {
         let folder = expanded.folder.as_ref().map(PathBuf::from);
@@ -104,10 +112,7 @@ impl ExportRunner {
                 parts,
                 query: None,
             })),
-            access: match folder {
-                Some(_) => Access::Unrestricted,
-                None => self.access.clone(),
-            },
+            access: self.access_of(expanded).clone(),
             folder,
         };
         let rows = self.engine.session(input).run(&expanded.sql, &[]).await;
@@ -214,7 +219,13 @@ impl Place<'_> {
             bytes: 0,
         };
         let limit = expanded.rows_per_file.map_or(u64::MAX, u64::from);
-        let open = |number: usize| self.sink(expanded, &rows, number, memory);
+        let staged = self.stage(expanded).await?;
+        let url = match &staged {
+            Some(staged) => Location::of_path(&staged.path().join(""), None).map(|staged| staged.url().clone()),
+            None => Ok(self.location.url().clone()),
+        };
+        let url = url.map_err(|error| file_failure(&error))?;
+        let open = |number: usize| self.sink(expanded, &rows.schema, &url, number, memory);
         let mut sink = open(0)?;
         let mut held = 0;
         while let Some(batch) = rows.stream.next().await {
@@ -225,29 +236,50 @@ impl Place<'_> {
                 sink.write(batch.slice(0, room)).await?;
                 batch = batch.slice(room, batch.num_rows() - room);
                 finish(sink, &mut exported).await?;
-                sink = self.sink(expanded, &rows, exported.files.len(), memory)?;
+                sink = open(exported.files.len())?;
                 held = 0;
             }
             held += batch.num_rows() as u64;
             sink.write(batch).await?;
         }
         finish(sink, &mut exported).await?;
+        if let Some(staged) = staged {
+            let names = exported.files.clone();
+            blocking(move || staged.publish(&names)).await?;
+        }
         Ok(exported)
     }
 
-    fn sink(&self, expanded: &Expanded, rows: &Rows, number: usize, memory: u64) -> Result<Sink, Failure> {
+    /// Files of a local folder are written aside first, so that an export that is killed leaves none. Other stores show each
+    /// file when it is whole.
+    async fn stage(&self, expanded: &Expanded) -> Result<Option<StagedFolder>, Failure> {
+        match (expanded.rows_per_file, self.location.local_path()) {
+            (Some(_), Some(folder)) => blocking(move || StagedFolder::begin(&folder)).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The file of that number, below `url` where there may be several.
+    fn sink(
+        &self,
+        expanded: &Expanded,
+        schema: &SchemaRef,
+        url: &Url,
+        number: usize,
+        memory: u64,
+    ) -> Result<Sink, Failure> {
         let ending = expanded.file_format.ending();
         let (name, open) = match expanded.rows_per_file {
             None => (self.location.shown(), self.open.clone()),
             Some(_) => {
                 let name = format!("{}{number:05}.{ending}", self.beginning());
-                let file = self.location.url().join(&name);
+                let file = url.join(&name);
                 let file = file.map_err(|error| super::unreadable(&error.to_string()))?;
                 let file = Location::parse(file.as_str(), None).map_err(|error| file_failure(&error))?;
                 (name, self.stores.open(&file).map_err(|error| file_failure(&error))?)
             }
         };
-        Sink::begin(name, open, expanded.file_format, &rows.schema, memory)
+        Sink::begin(name, open, expanded.file_format, schema, memory)
     }
 
     /// Removes what earlier exports left. What cannot be removed stays, and is told to who runs the server.
@@ -259,6 +291,14 @@ impl Place<'_> {
             }
         }
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| tabular::broken(&error))?
+        .map_err(|error| file_failure(&error))
 }
 
 async fn finish(sink: Sink, exported: &mut Exported) -> Result<(), Failure> {

@@ -26,9 +26,9 @@ fn the_list_passes_its_filters_on() {
     ];
     expect![[r#"
         > GET /jobs?kind=funnel&state=failed&table=t&tag=nightly&limit=10&page=p
-        ␛[1mjob          ␛[0m  ␛[1mkind  ␛[0m  ␛[1mstate    ␛[0m  ␛[1mtables␛[0m  ␛[1mtasks␛[0m  ␛[1mcreated             ␛[0m  ␛[1m  took␛[0m  ␛[1merror␛[0m
-        0198c7a2-aaaa  funnel  ␛[32msucceeded␛[0m  ␛[2m-     ␛[0m      2  2026-11-21 08:42:13Z  1.50 s
-        0198c7a2-aaaa  funnel  ␛[1;31mfailed   ␛[0m  ␛[2m-     ␛[0m      2  2026-11-21 08:42:13Z  1.50 s
+        ␛[1mjob     ␛[0m  ␛[1mkind  ␛[0m  ␛[1mstate    ␛[0m  ␛[1mtables␛[0m  ␛[1mtasks␛[0m  ␛[1mcreated             ␛[0m  ␛[1m  took␛[0m  ␛[1merror␛[0m
+        7a2-aaaa  funnel  ␛[32msucceeded␛[0m  ␛[2m-     ␛[0m      2  2026-11-21 08:42:13Z  1.50 s
+        7a2-aaaa  funnel  ␛[1;31mfailed   ␛[0m  ␛[2m-     ␛[0m      2  2026-11-21 08:42:13Z  1.50 s
         exit 0
     "#]].assert_eq(&scene.transcript(&words));
 }
@@ -273,8 +273,8 @@ fn tasks() {
     };
     expect![[r#"
         > GET /jobs/aaaa/tasks
-        ␛[1mtask           ␛[0m  ␛[1mkind       ␛[0m  ␛[1mstate      ␛[0m  ␛[1mattempts␛[0m  ␛[1mworker␛[0m  ␛[1mstarted             ␛[0m  ␛[1mended␛[0m  ␛[1merror␛[0m
-        0198c7a2-aaaa/1  funnel.part  ␛[1;31mquarantined␛[0m         3  w1      2026-11-21 08:42:13Z  ␛[2m-    ␛[0m  HW-J020: the worker died twice
+        ␛[1mtask      ␛[0m  ␛[1mkind       ␛[0m  ␛[1mstate      ␛[0m  ␛[1mattempts␛[0m  ␛[1mworker␛[0m  ␛[1mstarted             ␛[0m  ␛[1mended␛[0m  ␛[1merror␛[0m
+        7a2-aaaa/1  funnel.part  ␛[1;31mquarantined␛[0m         3  w1      2026-11-21 08:42:13Z  ␛[2m-    ␛[0m  HW-J020: the worker died twice
         exit 0
     "#]].assert_eq(&scene().transcript(&["task", "list", "aaaa"]));
     expect![[r#"

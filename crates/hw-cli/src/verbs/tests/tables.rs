@@ -250,8 +250,8 @@ fn runs_of_a_table_are_jobs() {
     );
     expect![[r#"
         > GET /jobs?table=my+table&limit=5
-        ␛[1mjob          ␛[0m  ␛[1mkind  ␛[0m  ␛[1mstate    ␛[0m  ␛[1mtables␛[0m  ␛[1mtasks␛[0m  ␛[1mcreated             ␛[0m  ␛[1m  took␛[0m  ␛[1merror␛[0m
-        0198c7a2-aaaa  funnel  ␛[32msucceeded␛[0m  ␛[2m-     ␛[0m      2  2026-11-21 08:42:13Z  1.50 s
+        ␛[1mjob     ␛[0m  ␛[1mkind  ␛[0m  ␛[1mstate    ␛[0m  ␛[1mtables␛[0m  ␛[1mtasks␛[0m  ␛[1mcreated             ␛[0m  ␛[1m  took␛[0m  ␛[1merror␛[0m
+        7a2-aaaa  funnel  ␛[32msucceeded␛[0m  ␛[2m-     ␛[0m      2  2026-11-21 08:42:13Z  1.50 s
         exit 0
     "#]].assert_eq(&scene.transcript(&["table", "runs", "my table", "-n", "5"]));
 }
