@@ -39,9 +39,55 @@ fn a_file_too_large_for_one_piece_is_written_whole() {
     sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts"]);
     let result = sandbox.json(["table", "export", "events", "rows.csv", "--format", "json"]);
     assert!(result["bytes"].as_u64().unwrap() > 9 << 20, "{result}");
-    let sums = "count(*), sum(ts), sum(length(event)), count(price)";
+    let sums = "count(*) as n, sum(ts) as ts, sum(length(event)) as letters, count(price) as prices";
     let of = |from: &str| sandbox.ok(["sql", &format!("select {sums} from {from}")]);
     assert_eq!(of("'rows.csv'"), of("events"));
+}
+
+#[test]
+fn a_killed_export_to_a_folder_shows_nothing() {
+    let sandbox = registered();
+    let folder = sandbox.path().join("out");
+    let shown = || {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.partition::<Vec<String>, _>(|name| name.starts_with('.'))
+    };
+    let args = [
+        "table",
+        "export",
+        "events",
+        "out",
+        "--as",
+        "csv",
+        "--rows-per-file",
+        "20",
+    ];
+    let mut child = sandbox.command(args).spawn().unwrap();
+    let staged = || {
+        shown()
+            .0
+            .iter()
+            .any(|name| std::fs::read_dir(folder.join(name)).unwrap().count() > 20)
+    };
+    while !staged() {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it was done before it could be killed"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (hidden, visible) = shown();
+    assert_eq!((hidden.len(), visible), (1, Vec::new()));
+    // What is left is no obstacle, and is not taken for rows.
+    let result = sandbox.json(&[&args[..6], &["--format", "json"]].concat());
+    assert_eq!(result["files"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        sandbox.ok(["sql", "select count(*) as n from 'out/*.csv'"]),
+        "n\n20000\n"
+    );
 }
 
 #[test]

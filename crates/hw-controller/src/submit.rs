@@ -231,9 +231,14 @@ impl Controller {
 
     async fn pin_tables(&self, kind: &dyn JobKind, params: &Value) -> Result<Vec<PinnedTable>, SubmitFault> {
         let mut tables = Vec::new();
-        for name in kind.reads(params).map_err(SubmitFault::Faults)? {
+        let needed = kind.reads(params).map_err(SubmitFault::Faults)?;
+        let needed = needed.into_iter().map(|name| (name, true));
+        for (name, is_needed) in needed.chain(kind.may_read(params).map(|name| (name, false))) {
             let Some(table) = self.store().load_table(&name).await? else {
-                return Err(self.table_not_found(name).await?);
+                if is_needed {
+                    return Err(self.table_not_found(name).await?);
+                }
+                continue;
             };
             let parts = self.store().load_parts(&name, table.version).await?;
             let used = self.store().table_use(&name).await?;

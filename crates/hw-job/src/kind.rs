@@ -34,6 +34,12 @@ pub trait JobKind: Send + Sync {
     /// Every fault of the parameters that can be told without the tables.
     fn reads(&self, params: &Value) -> Result<Vec<TableName>, Vec<Finding>>;
 
+    /// A table that it reads in the place of something else if there is one of that name, and only then. Called as
+    /// [`writes`](Self::writes).
+    fn may_read(&self, _params: &Value) -> Option<TableName> {
+        None
+    }
+
     /// Tables that a job with these parameters makes, as far as the parameters tell. Whether they are there is told to
     /// [`prepare`](Self::prepare), they are not pinned. Called with parameters in which [`reads`](Self::reads) found no fault.
     fn writes(&self, params: &Value) -> Vec<TableName> {

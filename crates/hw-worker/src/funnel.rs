@@ -117,9 +117,16 @@ impl JobKind for FunnelKind {
     fn reads(&self, params: &Value) -> Result<Vec<TableName>, Vec<Finding>> {
         Ok(match Params::parse(params)?.source {
             Source::Table(name) => vec![name],
-            // A table may have a name that looks like a path: it comes first.
-            Source::Files(text) => text.parse().into_iter().collect(),
+            Source::Files(_) => Vec::new(),
         })
+    }
+
+    /// A table may have a name that looks like a path: it comes first.
+    fn may_read(&self, params: &Value) -> Option<TableName> {
+        match Params::parse(params).ok()?.source {
+            Source::Table(_) => None,
+            Source::Files(text) => text.parse().ok(),
+        }
     }
 
     fn writes(&self, params: &Value) -> Vec<TableName> {
