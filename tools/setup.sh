@@ -81,6 +81,19 @@ c_compiler_works() {
     return 1
 }
 
+# The tests of the store on Postgres start a server of their own. Without one they are skipped, and say so.
+postgres_works() {
+    local programs
+    for programs in /usr/lib/postgresql/*/bin; do
+        if [ -x "$programs/initdb" ] && [ -x "$programs/postgres" ]; then return; fi
+    done
+    command -v initdb >/dev/null && command -v postgres >/dev/null && return
+    say "no Postgres server found"
+    if apt_install postgresql; then return; fi
+    say "the tests of the store on Postgres are skipped"
+    return 1
+}
+
 python_works() {
     command -v python3 >/dev/null && return
     say "no python3 found"

@@ -82,7 +82,7 @@ fn a_killed_export_to_a_folder_shows_nothing() {
     let (hidden, visible) = shown();
     assert_eq!((hidden.len(), visible), (1, Vec::new()));
     // What is left is no obstacle, and is not taken for rows.
-    let result = sandbox.json(&[&args[..6], &["--format", "json"]].concat());
+    let result = sandbox.json([&args[..6], &["--format", "json"]].concat());
     assert_eq!(result["files"].as_array().unwrap().len(), 1);
     assert_eq!(
         sandbox.ok(["sql", "select count(*) as n from 'out/*.csv'"]),

@@ -1,17 +1,19 @@
-//! How many state changes a second the store on SQLite acknowledges, and what a claim costs at the head of a long queue.
+//! How many state changes a second a store acknowledges, what a claim costs at the head of a long queue, and what the queue
+//! adds to each task of a job.
 //!
-//! `cargo run --profile quick -p hw-store --example throughput [FOLDER]`
+//! `cargo run --profile quick -p hw-store --example throughput [FOLDER]`, on SQLite, or with `--store postgres URL`
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hw_job::{AttemptCounts, Ending, JobId, Lifetime, Needs, SessionId, StoredDocument, TaskSpec, TaskState, WorkerId};
 use hw_store::{
-    Claim, ClaimedTask, JobStore, NewJob, NextState, QueueStore, Slot, SqliteOptions, SqliteStore, SystemClock,
-    TaskChange, host_boot_id,
+    Claim, ClaimedTask, NewJob, NextState, PostgresOptions, PostgresStore, QueueStore as _, Slot, SqliteOptions,
+    SqliteStore, Store, SystemClock, TaskChange, host_boot_id,
 };
 use serde_json::json;
 
@@ -21,23 +23,73 @@ const CALLERS: usize = 64;
 const SINGLE_CHANGES: usize = 20_000;
 const BATCHED_CHANGES: usize = 50_000;
 const BATCH: u32 = 100;
+const PARTS: usize = 256;
 const LONG_QUEUE: usize = 100_000;
 const CLAIMS: u32 = 500;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [option, backend, url] = words.as_slice()
+        && option == "--store"
+        && backend == "postgres"
+    {
+        let postgres = Arc::new(PostgresStore::open(url, PostgresOptions::new()).await?);
+        println!("{}", postgres.address());
+        let store: Arc<dyn Store> = postgres.clone();
+        measure(&store).await?;
+        postgres.close().await;
+        return Ok(());
+    }
     let scratch = tempfile::tempdir()?;
-    let folder = std::env::args().nth(1).map_or(scratch.path().to_owned(), PathBuf::from);
+    let folder = words.first().map_or(scratch.path().to_owned(), PathBuf::from);
     let path = folder.join("throughput.db");
     let options = SqliteOptions::new(Arc::new(SystemClock), host_boot_id());
-    let store = Arc::new(SqliteStore::open(&path, options).await?);
+    let sqlite = Arc::new(SqliteStore::open(&path, options).await?);
     println!("{}", path.display());
-    submit_alone(&store).await?;
-    finish_alone(&store).await?;
-    finish_in_batches(&store).await?;
-    claim_from_a_long_queue(&store).await?;
-    store.close().await;
+    let store: Arc<dyn Store> = sqlite.clone();
+    measure(&store).await?;
+    sqlite.close().await;
     open_again(&path).await
+}
+
+async fn measure(store: &Arc<dyn Store>) -> Outcome<()> {
+    submit_alone(store).await?;
+    finish_alone(store).await?;
+    finish_in_batches(store).await?;
+    for _ in 0..3 {
+        run_a_job(store).await?;
+    }
+    claim_from_a_long_queue(store).await
+}
+
+/// A job of 256 parts that take no time, worked off by four workers of four slots: what is left is the queue.
+async fn run_a_job(store: &Arc<dyn Store>) -> Outcome<()> {
+    static JOBS: AtomicUsize = AtomicUsize::new(100);
+    let start = Instant::now();
+    store
+        .submit_job(job(JOBS.fetch_add(1, Ordering::Relaxed), PARTS))
+        .await?;
+    let workers = (0..4).map(|_| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            loop {
+                let claimed = claim(&store, 4).await?;
+                if claimed.is_empty() {
+                    return Outcome::Ok(());
+                }
+                for task in &claimed {
+                    store.change_tasks(vec![done(task)]).await?;
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await??;
+    }
+    let each = start.elapsed() / u32::try_from(PARTS)?;
+    println!("{each:>12.1?}  the queue's share of a task, {PARTS} parts, four workers of four slots, reported alone");
+    Ok(())
 }
 
 async fn open_again(path: &Path) -> Outcome<()> {
@@ -55,7 +107,7 @@ async fn open_again(path: &Path) -> Outcome<()> {
     Ok(())
 }
 
-async fn submit_alone(store: &Arc<SqliteStore>) -> Outcome<()> {
+async fn submit_alone(store: &Arc<dyn Store>) -> Outcome<()> {
     let start = Instant::now();
     let jobs = 2_000;
     let callers = (0..CALLERS).map(|caller| {
@@ -79,7 +131,7 @@ async fn submit_alone(store: &Arc<SqliteStore>) -> Outcome<()> {
     Ok(())
 }
 
-async fn finish_alone(store: &Arc<SqliteStore>) -> Outcome<()> {
+async fn finish_alone(store: &Arc<dyn Store>) -> Outcome<()> {
     store.submit_job(job(1, SINGLE_CHANGES)).await?;
     let tasks = claim_all(store, SINGLE_CHANGES).await?;
     let start = Instant::now();
@@ -99,7 +151,7 @@ async fn finish_alone(store: &Arc<SqliteStore>) -> Outcome<()> {
     Ok(())
 }
 
-async fn finish_in_batches(store: &Arc<SqliteStore>) -> Outcome<()> {
+async fn finish_in_batches(store: &Arc<dyn Store>) -> Outcome<()> {
     store.submit_job(job(2, BATCHED_CHANGES)).await?;
     let start = Instant::now();
     let tasks = claim_all(store, BATCHED_CHANGES).await?;
@@ -112,8 +164,8 @@ async fn finish_in_batches(store: &Arc<SqliteStore>) -> Outcome<()> {
     Ok(())
 }
 
-async fn claim_from_a_long_queue(store: &Arc<SqliteStore>) -> Outcome<()> {
-    for (number, ready) in [(3, 100), (4, LONG_QUEUE)] {
+async fn claim_from_a_long_queue(store: &Arc<dyn Store>) -> Outcome<()> {
+    for (number, ready) in [(3, 100), (5, 1_000), (4, LONG_QUEUE)] {
         let start = Instant::now();
         store.submit_job(job(number, ready)).await?;
         report("tasks submitted at once", ready, start.elapsed());
@@ -128,7 +180,7 @@ async fn claim_from_a_long_queue(store: &Arc<SqliteStore>) -> Outcome<()> {
     Ok(())
 }
 
-async fn claim_all(store: &SqliteStore, count: usize) -> Outcome<Vec<ClaimedTask>> {
+async fn claim_all(store: &Arc<dyn Store>, count: usize) -> Outcome<Vec<ClaimedTask>> {
     let mut tasks = Vec::new();
     while tasks.len() < count {
         tasks.extend(claim(store, BATCH).await?);
@@ -136,7 +188,7 @@ async fn claim_all(store: &SqliteStore, count: usize) -> Outcome<Vec<ClaimedTask
     Ok(tasks)
 }
 
-async fn claim(store: &SqliteStore, tasks: u32) -> Outcome<Vec<ClaimedTask>> {
+async fn claim(store: &Arc<dyn Store>, tasks: u32) -> Outcome<Vec<ClaimedTask>> {
     let claim = Claim {
         worker: WorkerId("w".to_owned()),
         kinds: vec![("part".to_owned(), 1)],

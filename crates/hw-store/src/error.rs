@@ -2,7 +2,8 @@
 
 use hw_job::WorkerId;
 
-/// The store did not do what it was asked, and nothing of the request took effect.
+/// The store did not do what it was asked, and nothing of the request took effect, but for what
+/// [`OutcomeUnknown`](Self::OutcomeUnknown) says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -40,6 +41,9 @@ pub enum StoreError {
     /// The lease of a worker's session is over; the worker begins a new session before it asks again.
     #[error("the session of worker `{0}` is over")]
     SessionOver(WorkerId),
+    /// The connection to the store broke during a commit, and the store stayed away: the request took effect, or it did not.
+    #[error("it is not known whether the store took the request: {0}")]
+    OutcomeUnknown(String),
     /// A rule of the trait was broken by the caller: our bug.
     #[error("the store refused a request that breaks its rules: {0}")]
     Misuse(String),
@@ -56,6 +60,7 @@ pub const ERROR_CODES: &[(&str, &str)] = &[
     ("HW-S007", "a request broke the store's rules"),
     ("HW-S008", "a file was swept before it was confirmed"),
     ("HW-S009", "the session of a worker is over"),
+    ("HW-S010", "it is not known whether a request took effect"),
 ];
 
 impl StoreError {
@@ -71,6 +76,7 @@ impl StoreError {
             Self::Misuse(_) => "HW-S007",
             Self::FileSwept(_) => "HW-S008",
             Self::SessionOver(_) => "HW-S009",
+            Self::OutcomeUnknown(_) => "HW-S010",
         }
     }
 
@@ -85,6 +91,9 @@ impl StoreError {
             Self::Unsupported { .. } => "use a store that offers it",
             Self::Misuse(_) => "this is a bug of ours; please report it",
             Self::FileSwept(_) => "try again; if it recurs, writing takes longer than abandoned files are kept",
+            Self::OutcomeUnknown(_) => {
+                "look whether it took effect, for instance with `headwater job list`, before you ask again"
+            }
             Self::SessionOver(_) => "the worker begins a new session by itself; if it recurs, the host is too busy",
         }
     }

@@ -67,7 +67,8 @@ pub trait EventStore {
     /// [`StoreError`] if the store did not answer; then none was appended.
     async fn append_events(&self, events: Vec<NewEvent>) -> Result<EventSeq, StoreError>;
 
-    /// Told the highest number known, after commits of this process at once, after those of others within 200 ms.
+    /// Told the highest number known, after commits of this process at once, after those of others within 200 ms. On
+    /// Postgres the latter holds for the kinds of events that somebody waits for; others are told of within a second.
     /// A wake-up may be early, doubled or lost: read from your own cursor.
     fn wakes(&self) -> watch::Receiver<EventSeq>;
 }

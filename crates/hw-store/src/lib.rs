@@ -1,8 +1,7 @@
 //! What the system remembers: catalog, jobs, tasks, queue, events, history.
 //!
 //! One trait, [`Store`], in parts by noun. [`MemoryStore`] serves tests and simulation, [`SqliteStore`] one host with
-//! several processes; a shared database joins behind the same trait. All of them pass the one suite in
-//! `conformance`.
+//! several processes, [`PostgresStore`] many hosts. All of them pass the one suite in `conformance`.
 //!
 //! Three rules hold for every implementation:
 //!
@@ -22,11 +21,13 @@ mod jobs;
 mod journal;
 mod limits;
 mod memory;
+mod postgres;
 mod queue;
 mod sessions;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub use catalog::{CatalogStore, FileLedger, TableUse};
 pub use clock::{SystemClock, host_boot_id};
@@ -40,6 +41,7 @@ pub use limits::{
     DOCUMENT_DEPTH_MAX, GROUP_COMMIT_MAX, LISTENER_WAIT_MAX, PAGE_ITEMS_MAX, QUEUE_WINDOW, UNFINISHED_JOBS_MAX,
 };
 pub use memory::MemoryStore;
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use queue::{
     ChangeRefused, Claim, ClaimedTask, HeldTask, NextState, QueueStore, Slot, TaskChange, TaskChanged, TaskWork,
     Verdict,

@@ -55,3 +55,23 @@ pub(crate) const ABSENCE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Levels of lists and objects in a document. Deeper ones could be written, but not read again.
 pub const DOCUMENT_DEPTH_MAX: usize = 100;
+
+/// Times that a transaction is tried that others were in the way of, on Postgres.
+pub(crate) const TRIES_MAX: u32 = 5;
+
+/// Longest time for which Postgres may leave a statement, a commit or a new connection without an answer.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// First and longest pause between two tries to reach a Postgres server that is away.
+pub(crate) const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
+/// See [`RECONNECT_PAUSE_MIN`].
+pub(crate) const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// How long a process that stopped in the middle of a transaction may keep others of a Postgres store from writing.
+pub(crate) const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
+
+/// Receipts of writers that did not close their store go after this time.
+pub(crate) const RECEIPT_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Times that a claim chooses anew because others took what it had chosen, on Postgres.
+pub(crate) const CLAIM_ROUNDS_MAX: usize = 3;

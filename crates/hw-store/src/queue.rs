@@ -22,6 +22,7 @@ mod blocking;
 mod lane;
 mod report;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +110,12 @@ pub struct TaskWork {
     pub fence: Fence,
     /// All that this attempt has worked off so far.
     pub work: Work,
+}
+
+/// Each attempt once, with what was told of it last: a statement takes them all at once, not one after the other.
+pub(crate) fn told_last(done: &[TaskWork]) -> Vec<TaskWork> {
+    let last: BTreeMap<(TaskId, Fence), TaskWork> = done.iter().map(|told| ((told.task, told.fence), *told)).collect();
+    last.into_values().collect()
 }
 
 /// What a worker learns of a task that it has.

@@ -20,7 +20,6 @@ mod retention;
 mod row;
 mod sessions;
 mod tail;
-mod trouble;
 mod watch;
 mod writer;
 

@@ -83,6 +83,15 @@ pub(crate) async fn work_under_another_fence_is_left_out(s: &Setting) {
     assert_eq!(sum(s, 1).await, Work::default(), "it does not run any more");
 }
 
+pub(crate) async fn work_told_twice_in_one_call_counts_once(s: &Setting) {
+    s.submit_tasks(1, 1).await;
+    let claimed = s.claim_one("w").await;
+    let twice = [told(&claimed, work(3, 300)), told(&claimed, work(5, 500))];
+    s.store.note_work(&twice).await.unwrap();
+    assert_eq!(sum(s, 1).await, work(5, 500), "what was told last");
+    assert_eq!(s.task(1, 0).await.work, work(5, 500));
+}
+
 pub(crate) async fn a_report_tells_the_last_of_the_work(s: &Setting) {
     s.submit_tasks(1, 2).await;
     let claimed = s.claim("w", 2).await;

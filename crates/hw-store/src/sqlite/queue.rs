@@ -20,7 +20,7 @@ use super::jobs::{EXPIRED_TASKS, Heads, read_task, task_key};
 use super::row::Reader;
 use super::writer::{Batch, Change, sql};
 use super::{SqliteStore, stored, to_json};
-use crate::queue::check_outcome;
+use crate::queue::{check_outcome, told_last};
 use crate::{
     ChangeRefused, Claim, ClaimedTask, HeldTask, QueueStore, StoreError, TaskChange, TaskChanged, TaskRecord, TaskWork,
     Verdict,
@@ -60,7 +60,7 @@ impl QueueStore for SqliteStore {
         if done.is_empty() {
             return Ok(());
         }
-        self.change(work::Note::new(done)?).await
+        self.change(work::Note::new(&told_last(done))?).await
     }
 
     async fn change_tasks(

@@ -23,10 +23,10 @@ use super::events::insert_events;
 use super::fault::fault;
 use super::row::Reader;
 use super::tail::Tail;
-use super::trouble::Trouble;
 use crate::StoreError;
 use crate::journal::Journal;
 use crate::limits::{BUSY_RETRY_PAUSE, COURTESY_PAUSE, WRITE_STRETCH_MAX, WRITES_QUEUED_MAX};
+use crate::trouble::Trouble;
 
 /// A prepared statement with its values.
 pub(super) type Sql = sqlx::query::Query<'static, Sqlite, SqliteArguments>;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::open;
+use super::{open, open_postgres, server};
 use crate::conformance::ManualClock;
 use crate::conformance::crowd::work_off;
 use crate::{MemoryStore, Store};
@@ -29,6 +29,22 @@ fn stores_of_one_file_share_the_work() {
             let (path, clock) = (path.clone(), clock.clone());
             Box::pin(async move {
                 let store: Arc<dyn Store> = Arc::new(open(&path, &clock).await);
+                store
+            })
+        },
+        4,
+    );
+}
+
+#[test]
+fn stores_of_one_schema_share_the_work() {
+    let Some(url) = server::new_store() else { return };
+    let clock = ManualClock::new();
+    work_off(
+        &move || {
+            let (url, clock) = (url.clone(), clock.clone());
+            Box::pin(async move {
+                let store: Arc<dyn Store> = Arc::new(open_postgres(&url, &clock).await);
                 store
             })
         },

@@ -1,4 +1,4 @@
-//! The same random calls on both stores must give the same answers and the same events.
+//! The same random calls on two stores must give the same answers and the same events: the one in memory, and another.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -25,39 +25,72 @@ use crate::{
 const STEPS: usize = 250;
 const JOBS: u64 = 12;
 
+/// Seeds for the store on Postgres, where each call crosses to a server: with these few, everything happens too.
+const POSTGRES_SEEDS: [u64; 6] = [0, 1, 2, 18, 29, 31];
+
 #[test]
 fn both_stores_answer_alike() {
     let mut seen = BTreeSet::new();
     for seed in 0..32 {
-        seen.extend(run(seed));
+        seen.extend(run(seed, on_sqlite));
     }
     // The calls must be such that everything happens.
-    let events = seen.into_iter().map(EventKind::as_str).collect::<Vec<_>>().join(" ");
-    expect!["job.submitted job.started job.finishing job.cancel_requested job.ended task.ready task.started task.retry task.cancel_requested task.ended task.blocked task.unblocked task.late table.created table.changed table.dropped worker.joined worker.left hook.called"].assert_eq(&events);
+    expect!["job.submitted job.started job.finishing job.cancel_requested job.ended task.ready task.started task.retry task.cancel_requested task.ended task.blocked task.unblocked task.late table.created table.changed table.dropped worker.joined worker.left hook.called"].assert_eq(&names(seen));
 }
 
 #[test]
 fn both_stores_answer_alike_today() {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let seed = now.as_secs();
-    println!("seed {seed}");
+    let seed = seed_of_today();
     for offset in 0..4 {
-        run(seed.wrapping_mul(31).wrapping_add(offset));
+        run(seed.wrapping_mul(31).wrapping_add(offset), on_sqlite);
     }
 }
 
+#[test]
+fn postgres_answers_alike() {
+    if super::server::shared().is_none() {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for seed in POSTGRES_SEEDS {
+        seen.extend(run(seed, on_some_postgres));
+    }
+    expect!["job.submitted job.started job.finishing job.cancel_requested job.ended task.ready task.started task.retry task.cancel_requested task.ended task.blocked task.unblocked task.late table.created table.changed table.dropped worker.joined worker.left hook.called"].assert_eq(&names(seen));
+}
+
+#[test]
+fn postgres_answers_alike_today() {
+    if super::server::shared().is_some() {
+        run(seed_of_today(), on_some_postgres);
+    }
+}
+
+async fn on_some_postgres() -> Setting {
+    super::on_postgres().await.unwrap()
+}
+
+fn names(kinds: BTreeSet<EventKind>) -> String {
+    kinds.into_iter().map(EventKind::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn seed_of_today() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    println!("seed {}", now.as_secs());
+    now.as_secs()
+}
+
 /// Makes calls from a seed; returns what happened.
-fn run(seed: u64) -> BTreeSet<EventKind> {
+fn run<F: Future<Output = Setting>>(seed: u64, other: impl FnOnce() -> F) -> BTreeSet<EventKind> {
     let mut seen = BTreeSet::new();
     block_on(async {
         let memory = in_memory().await;
-        let sqlite = on_sqlite().await;
+        let other = other().await;
         let mut twin = Twin {
             seed,
             step: 0,
             random: StdRng::seed_from_u64(seed),
             memory,
-            sqlite,
+            other,
             claimed: Vec::new(),
         };
         for step in 0..STEPS {
@@ -77,7 +110,7 @@ struct Twin {
     step: usize,
     random: StdRng,
     memory: Setting,
-    sqlite: Setting,
+    other: Setting,
     /// Tasks with the fences under which they were claimed, and by whom.
     claimed: Vec<(TaskId, Fence, String)>,
 }
@@ -86,20 +119,21 @@ struct Twin {
 macro_rules! both {
     ($twin:expr, $method:ident ( $($argument:expr),* )) => {{
         let memory = $twin.memory.store.$method($($argument),*).await;
-        let sqlite = $twin.sqlite.store.$method($($argument),*).await;
-        $twin.same(stringify!($method), &memory, &sqlite);
+        let other = $twin.other.store.$method($($argument),*).await;
+        $twin.same(stringify!($method), &memory, &other);
         memory
     }};
 }
 
 impl Twin {
-    fn same<T: Debug>(&self, what: &str, memory: &T, sqlite: &T) {
-        let (memory, sqlite) = (format!("{memory:#?}"), format!("{sqlite:#?}"));
+    fn same<T: Debug>(&self, what: &str, memory: &T, other: &T) {
+        let (memory, other) = (format!("{memory:#?}"), format!("{other:#?}"));
         assert!(
-            memory == sqlite,
-            "seed {}, step {}, {what}\nmemory: {memory}\nsqlite: {sqlite}",
+            memory == other,
+            "seed {}, step {}, {what}\nmemory: {memory}\n{}: {other}",
             self.seed,
             self.step,
+            self.other.store.backend(),
         );
     }
 
@@ -313,7 +347,7 @@ impl Twin {
         } else {
             0
         };
-        for setting in [&self.memory, &self.sqlite] {
+        for setting in [&self.memory, &self.other] {
             setting.clock.pass(time);
             setting.clock.jump(jump);
         }

@@ -12,16 +12,16 @@ const TROUBLE_MIN: Duration = Duration::from_secs(3);
 
 /// The first instant since which no write has succeeded, and the latest fault. Shared between a writer and its door.
 #[derive(Clone, Default)]
-pub(super) struct Trouble(Arc<Mutex<Option<(Instant, StoreError)>>>);
+pub(crate) struct Trouble(Arc<Mutex<Option<(Instant, StoreError)>>>);
 
 impl Trouble {
     /// Notes that a transaction wrote something.
-    pub(super) fn over(&self) {
+    pub(crate) fn over(&self) {
         *self.locked() = None;
     }
 
     /// Notes that a transaction failed. A refusal and a busy lock are none: others write meanwhile.
-    pub(super) fn note(&self, fault: &StoreError) {
+    pub(crate) fn note(&self, fault: &StoreError) {
         if !matches!(
             fault,
             StoreError::Full(_) | StoreError::Unreachable(_) | StoreError::Corrupt(_)
@@ -34,7 +34,7 @@ impl Trouble {
     }
 
     /// The fault, once it has lasted.
-    pub(super) fn lasting(&self) -> Option<StoreError> {
+    pub(crate) fn lasting(&self) -> Option<StoreError> {
         let trouble = self.locked();
         let lasting = trouble.as_ref().filter(|(since, _)| since.elapsed() >= TROUBLE_MIN);
         lasting.map(|(_, fault)| fault.clone())
