@@ -21,6 +21,10 @@ mod harness;
 mod hostile;
 mod openapi;
 mod parts;
+mod postgres;
+#[path = "../../crates/hw-store/src/tests/server.rs"]
+#[allow(dead_code, reason = "the store's tests use all of it")]
+mod postgres_server;
 mod reader;
 mod readme;
 mod repartition;

@@ -8,8 +8,8 @@ use hw_api::{CheckedConfig, Problem};
 use hw_cli::{ConfigSource, DemoData, LocalOptions, LocalRouter, Program, Restored, UpOptions, WorkerOptions};
 use hw_server::{
     App, AppRole, ConfigFiles, ConfigSources, DEFAULT_TOML, FlagSetting, LoadedConfig, UpSettings,
-    WorkerProcessSettings, load_settings, open_folder, process_environment, restore_store, serve_up, serve_worker,
-    write_demo,
+    WorkerProcessSettings, check_restorable, load_settings, open_folder, process_environment, restore_store, serve_up,
+    serve_worker, write_demo,
 };
 
 use crate::logging;
@@ -79,6 +79,7 @@ impl Program for Headwater {
 
     fn restore(&self, options: LocalOptions, backup: PathBuf) -> BoxFuture<'_, Result<Restored, Problem>> {
         async move {
+            check_restorable(&load(&options).map_err(|problem| *problem)?)?;
             let done = restore_store(&open_folder(&options.data_dir)?, &backup).await?;
             Ok(Restored {
                 store: done.store,

@@ -26,7 +26,7 @@ use hw_controller::Controller;
 use hw_files::Files;
 use hw_job::{Clock as _, SessionId};
 use hw_query::Engine;
-use hw_store::{JobFilter, PageRequest, SessionStore as _, SqliteStore, Store as _, StoreError, SystemClock};
+use hw_store::{JobFilter, PageRequest, StoreError, SystemClock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +76,7 @@ impl AppRole {
 /// A process that is at work.
 pub struct App {
     state: Shared,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn hw_store::Store>,
     session: SessionId,
     /// Ends listeners and followers.
     stop: CancellationToken,
@@ -94,7 +94,7 @@ struct Common {
     folder: DataFolder,
     role: AppRole,
     session: SessionId,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn hw_store::Store>,
     files: Arc<Files>,
     engine: Engine,
     stores: Arc<hw_files::FileStores>,

@@ -25,8 +25,8 @@ pub use fault::{ConfigError, Origin};
 pub use model::{
     AuthSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, EventSettings, FileSettings,
     FunnelSettings, HttpSettings, JobSettings, ListenAddress, LogSettings, MemorySettings, MetricSettings,
-    RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, TableSettings, TimeSpan, TlsSettings,
-    WorkerSettings,
+    RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, StoreSettings, TableSettings, TimeSpan,
+    TlsSettings, WorkerSettings,
 };
 pub use schema::config_schema;
 pub(crate) use units::{UnitFault, parse_duration, show_duration, show_size};

@@ -76,8 +76,12 @@ fn version(state: &State) -> Check {
 
 async fn store(state: &State) -> Check {
     let backend = state.store().backend();
+    let place = state
+        .store()
+        .place()
+        .map_or(String::new(), |place| format!(" at `{place}`"));
     match state.store().check().await {
-        Ok(()) => ok("store", format!("the {backend} store answers")),
+        Ok(()) => ok("store", format!("the {backend} store{place} answers")),
         Err(error) => failed("store", error.to_string(), error.help()),
     }
 }

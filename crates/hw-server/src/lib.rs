@@ -25,11 +25,11 @@ pub use config::{
     AuthSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, ConfigError, ConfigFiles,
     ConfigSources, DEFAULT_TOML, EventSettings, FileSettings, FlagSetting, FunnelSettings, HttpSettings, JobSettings,
     ListenAddress, LoadedConfig, LogSettings, MemorySettings, MetricSettings, Origin, PROJECT_FILE,
-    RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, TableSettings, TimeSpan, TlsSettings,
-    WorkerSettings, config_schema, load_config,
+    RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, StoreSettings, TableSettings, TimeSpan,
+    TlsSettings, WorkerSettings, config_schema, load_config,
 };
 pub use data_folder::{DataFolder, DataFolderError, UpLock};
 pub use demo::{Demo, write_demo};
 pub use host::process_environment;
-pub use open::{RestoredStore, load_settings, open_folder, restore_store};
+pub use open::{RestoredStore, check_restorable, load_settings, open_folder, restore_store};
 pub use openapi::openapi_text;

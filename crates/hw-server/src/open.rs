@@ -38,6 +38,22 @@ pub fn open_folder(path: &Path) -> Result<DataFolder, Problem> {
     DataFolder::open(path).map_err(|error| Fault::from(error).into_problem())
 }
 
+/// Whether the store that the settings name is a file, which a backup can replace.
+///
+/// # Errors
+/// [`StoreError::Unsupported`] as a problem where it is a server's.
+#[expect(clippy::result_large_err, reason = "a problem ends the command: it is made once")]
+pub fn check_restorable(config: &LoadedConfig) -> Result<(), Problem> {
+    match &config.config.store.url {
+        None => Ok(()),
+        Some(_) => Err(Fault::from(StoreError::Unsupported {
+            backend: "postgres",
+            what: "to be replaced by a file; restore it with `pg_restore` or `psql`",
+        })
+        .into_problem()),
+    }
+}
+
 /// Puts a backup in the place of the folder's store and keeps the one that was there beside it.
 ///
 /// # Errors

@@ -127,7 +127,9 @@ impl From<ApiError> for Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let (status, class) = match &error {
-            StoreError::Unreachable(_) | StoreError::Busy(_) => (503, ErrorClass::External),
+            StoreError::Unreachable(_) | StoreError::Busy(_) | StoreError::OutcomeUnknown(_) => {
+                (503, ErrorClass::External)
+            }
             StoreError::Full(_) => (507, ErrorClass::External),
             StoreError::Newer { .. } | StoreError::Corrupt(_) => (500, ErrorClass::External),
             StoreError::Unsupported { .. } => (501, ErrorClass::Input),

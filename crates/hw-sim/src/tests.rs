@@ -4,5 +4,8 @@
 mod every_call;
 mod planted;
 mod seeds;
+#[path = "../../hw-store/src/tests/server.rs"]
+#[allow(dead_code, clippy::disallowed_methods, reason = "the store's tests use all of it")]
+mod server;
 mod shortening;
-mod sqlite;
+mod stores;

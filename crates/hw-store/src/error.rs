@@ -83,7 +83,9 @@ impl StoreError {
     /// What to do about it.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => "check the data folder and its permissions, then run `headwater doctor`",
+            Self::Unreachable(_) => {
+                "check the data folder and its permissions, or that the server of `store.url` runs, then run `headwater doctor`"
+            }
             Self::Newer { .. } => "use the newer program, or restore a backup that an older one made",
             Self::Corrupt(_) => "restore a backup with `headwater config restore`",
             Self::Full(_) => "make room on the disk; nothing of the request was kept",

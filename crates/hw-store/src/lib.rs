@@ -62,6 +62,14 @@ pub trait Store:
     /// Name of the implementation, for `doctor` and logs: `memory`, `sqlite`, `postgres`.
     fn backend(&self) -> &'static str;
 
+    /// Where it is, for people and without secrets; `None` where that goes without saying.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// Ends what is under way and lets go of what the store holds open; later calls fail.
+    async fn close(&self) {}
+
     /// Whether the store answers.
     ///
     /// # Errors

@@ -197,6 +197,14 @@ impl Store for PostgresStore {
         "postgres"
     }
 
+    fn place(&self) -> Option<String> {
+        Some(self.shown.clone())
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
+    }
+
     /// Also takes the log, so that a store that can only be read does not pass, nor one whose writes have all failed of
     /// late.
     async fn check(&self) -> Result<(), StoreError> {

@@ -170,6 +170,10 @@ impl Store for SqliteStore {
         "sqlite"
     }
 
+    async fn close(&self) {
+        Self::close(self).await;
+    }
+
     /// Also takes the write lock, so that a store that can only be read does not pass, nor one whose
     /// writes have all failed of late.
     async fn check(&self) -> Result<(), StoreError> {

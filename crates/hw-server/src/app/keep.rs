@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hw_files::{Files, sweep};
-use hw_store::{NewSession, Retention, SessionStore as _, SqliteStore, Store};
+use hw_store::{NewSession, Retention, Store};
 use hw_worker::Worker;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ const ROUND: Duration = Duration::from_secs(600);
 /// Renews the session until `end` fires. A session that was given up meanwhile (the host slept) is begun anew, and its
 /// worker, which was forgotten with it, announced again.
 pub(super) async fn session_alive(
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     session: NewSession,
     worker: Arc<Worker>,
     end: CancellationToken,

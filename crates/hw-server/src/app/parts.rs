@@ -7,7 +7,7 @@ use hw_controller::{Controller, ControllerOptions, HostLiveness, RandomIds, proc
 use hw_files::{Access, FileStores, Files, Location, StoreLimits};
 use hw_job::{JobKind, RetryPolicy, SessionId};
 use hw_query::{Engine, EngineConfig};
-use hw_store::{NewSession, SqliteOptions, SqliteStore, Store, SystemClock};
+use hw_store::{NewSession, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store, SystemClock};
 use hw_worker::{
     DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, LastJob, RegisterKind,
     RegisterOptions, RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger, StoreTables,
@@ -46,12 +46,7 @@ fn random_uuid() -> uuid::Uuid {
 
 /// Opens store, files and engine.
 pub(super) async fn common(config: LoadedConfig, folder: DataFolder, role: AppRole) -> Result<Common, Fault> {
-    warn_of_network(&folder);
-    let options = SqliteOptions {
-        unfinished_jobs_max: config.config.jobs.unfinished_max,
-        ..SqliteOptions::new(Arc::new(SystemClock), host::boot_id())
-    };
-    let store = Arc::new(SqliteStore::open(&folder.store(), options).await?);
+    let store = open_store(&config.config, &folder).await?;
     let stores = Arc::new(FileStores::new(config.store_options.clone(), StoreLimits::default()));
     let files = Arc::new(files(&config.config, &folder, &stores, &store)?);
     let engine = Engine::new(&engine_config(&config.config, &folder), stores.clone())?;
@@ -67,6 +62,22 @@ pub(super) async fn common(config: LoadedConfig, folder: DataFolder, role: AppRo
     })
 }
 
+/// The store that the settings name: Postgres, or SQLite in the data folder.
+async fn open_store(config: &Config, folder: &DataFolder) -> Result<Arc<dyn Store>, Fault> {
+    let unfinished_jobs_max = config.jobs.unfinished_max;
+    if let Some(url) = &config.store.url {
+        let mut options = PostgresOptions::new();
+        options.unfinished_jobs_max = unfinished_jobs_max;
+        return Ok(Arc::new(PostgresStore::open(url, options).await?));
+    }
+    warn_of_network(folder);
+    let options = SqliteOptions {
+        unfinished_jobs_max,
+        ..SqliteOptions::new(Arc::new(SystemClock), host::boot_id())
+    };
+    Ok(Arc::new(SqliteStore::open(&folder.store(), options).await?))
+}
+
 fn warn_of_network(folder: &DataFolder) {
     if let Some(found) = host::file_system(folder.path()).filter(|found| found.network) {
         tracing::warn!(
@@ -77,7 +88,7 @@ fn warn_of_network(folder: &DataFolder) {
     }
 }
 
-fn files(config: &Config, folder: &DataFolder, stores: &FileStores, store: &Arc<SqliteStore>) -> Result<Files, Fault> {
+fn files(config: &Config, folder: &DataFolder, stores: &FileStores, store: &Arc<dyn Store>) -> Result<Files, Fault> {
     let root = match &config.files.root {
         Some(root) => Location::parse(root, Some(folder.path()))?,
         None => Location::of_path(&folder.files(), None)?,

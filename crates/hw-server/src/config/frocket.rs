@@ -52,7 +52,7 @@ use Effect::{Nothing, Sets, SetsBoth};
 use Form::{AsIs, LogLevel, Seconds};
 use Shape::{Anything, Count, Flag, Number, Numbers, Word};
 
-const NO_REDIS: &str = "the store is SQLite in the data folder";
+const NO_REDIS: &str = "the store is SQLite in the data folder, or Postgres (`store.url`)";
 const NO_LAMBDA: &str = "tasks run in worker processes";
 const NO_PREFLIGHT: &str = "workers claim the parts they hold first, without a pause";
 const NO_POLLING: &str = "changes are told by events";

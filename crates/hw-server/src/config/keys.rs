@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// Address and port to listen at.
     Address,
+    /// Address of a Postgres store.
+    StoreAddress,
     /// Any text but the empty one.
     Text,
     /// Several texts.
@@ -65,6 +67,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("threads", Kind::Count(1, 4096)),
     plain("memory.limit", Kind::Share { zero: false }),
     plain("spill.limit", Kind::Share { zero: false }),
+    Setting {
+        key: "store.url",
+        kind: Kind::StoreAddress,
+        secret: true,
+    },
     plain("http.listen", Kind::Address),
     plain("http.hosts", Kind::Texts),
     plain("http.body_limit", Kind::Size),
@@ -158,6 +165,7 @@ impl Kind {
             Self::Share { .. } => "a size with its unit, or a percentage".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Address => "an address and a port".to_owned(),
+            Self::StoreAddress => "the address of a Postgres store".to_owned(),
             Self::Text => "a text".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
         }
@@ -173,6 +181,9 @@ impl Kind {
             Self::Share { .. } => "write for instance `\"4GiB\"` or `\"70%\"`".to_owned(),
             Self::Word(words) => format!("write one of {}", words.join(", ")),
             Self::Address => "write for instance `\"127.0.0.1:7080\"`".to_owned(),
+            Self::StoreAddress => "write for instance `\"postgres://headwater:PASSWORD@db.example/headwater?sslmode=verify-full\"`, \
+                                   with special characters of the password as `%XX`; `schema=NAME` may follow, in small letters"
+                .to_owned(),
             Self::Text => "write a text that is not empty".to_owned(),
             Self::Texts => "write for instance `[\"a\", \"b\"]`".to_owned(),
         }
@@ -208,9 +219,13 @@ impl Kind {
             Self::Count(..) => text.trim().replace('_', "").parse::<u64>().ok().map(Value::from),
             Self::Number(..) => text.trim().parse::<f64>().ok().map(Value::from),
             Self::Texts => Some(texts(text)),
-            Self::Duration { .. } | Self::Size | Self::Share { .. } | Self::Word(_) | Self::Address | Self::Text => {
-                Some(Value::String(text.to_owned()))
-            }
+            Self::Duration { .. }
+            | Self::Size
+            | Self::Share { .. }
+            | Self::Word(_)
+            | Self::Address
+            | Self::StoreAddress
+            | Self::Text => Some(Value::String(text.to_owned())),
         }
     }
 
@@ -220,9 +235,13 @@ impl Kind {
             Self::Count(..) => value.is_u64(),
             Self::Number(..) => value.is_number(),
             Self::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
-            Self::Duration { .. } | Self::Size | Self::Share { .. } | Self::Word(_) | Self::Address | Self::Text => {
-                value.is_string()
-            }
+            Self::Duration { .. }
+            | Self::Size
+            | Self::Share { .. }
+            | Self::Word(_)
+            | Self::Address
+            | Self::StoreAddress
+            | Self::Text => value.is_string(),
         }
     }
 
@@ -242,6 +261,7 @@ impl Kind {
             },
             Self::Word(words) => words.contains(&text),
             Self::Address => text.parse::<ListenAddress>().is_ok(),
+            Self::StoreAddress => hw_store::PostgresStore::shown_address(text).is_ok(),
             Self::Text => !text.trim().is_empty(),
         };
         match fits {

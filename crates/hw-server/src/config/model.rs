@@ -22,6 +22,9 @@ pub struct Config {
     pub memory: MemorySettings,
     /// Spilled data.
     pub spill: SpillSettings,
+    /// Where jobs, tables and events are kept.
+    #[serde(default)]
+    pub store: StoreSettings,
     /// The HTTP listener.
     pub http: HttpSettings,
     /// The command line as a client of servers.
@@ -152,6 +155,15 @@ pub struct FileSettings {
     pub root: Option<String>,
     /// How long a file may be there before something refers to it.
     pub grace: TimeSpan,
+}
+
+/// `store.*`.
+#[derive(Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Address of a Postgres store, with its password; `None` = SQLite in the data folder.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// `s3.*`.
@@ -400,6 +412,12 @@ impl TryFrom<String> for ListenAddress {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
+    }
+}
+
+impl fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreSettings").finish_non_exhaustive()
     }
 }
 

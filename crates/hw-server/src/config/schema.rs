@@ -68,7 +68,7 @@ fn form(kind: Kind) -> Value {
         Kind::Size => json!({"type": "string", "pattern": SIZE}),
         Kind::Share { .. } => json!({"type": "string", "pattern": SHARE}),
         Kind::Word(words) => json!({"type": "string", "enum": words}),
-        Kind::Address | Kind::Text => json!({"type": "string", "minLength": 1}),
+        Kind::Address | Kind::StoreAddress | Kind::Text => json!({"type": "string", "minLength": 1}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
     }
 }

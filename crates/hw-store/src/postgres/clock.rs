@@ -29,8 +29,8 @@ use sqlx::postgres::PgRow;
 use tokio::time::Instant;
 
 use super::row::Reader;
-use crate::StoreError;
 use crate::limits::ABSENCE_MAX;
+use crate::{StoreError, SystemClock};
 
 /// What a process lets pass beyond its own clock: clocks differ, and an answer takes its time.
 const SLACK: Duration = Duration::from_millis(500);
@@ -167,9 +167,16 @@ impl StoreClock {
         }
     }
 
-    /// An instant of the store's clock as it is shown to the outside.
-    pub(super) fn shown(elapsed: i64) -> Elapsed {
-        Elapsed(u64::try_from(elapsed).unwrap_or(0))
+    /// An instant of the store's clock as this host's processes know it, on their own elapsed clock.
+    pub(super) fn to_host(&self, elapsed: i64) -> Elapsed {
+        let ahead = match &self.source {
+            Source::Given(_) => 0,
+            Source::Server => {
+                let host = i64::try_from(SystemClock.elapsed().0).unwrap_or(i64::MAX);
+                self.now().elapsed.saturating_sub(host)
+            }
+        };
+        Elapsed(u64::try_from(elapsed.saturating_sub(ahead)).unwrap_or(0))
     }
 }
 

@@ -77,7 +77,7 @@ impl JobStore for PostgresStore {
 
     async fn load_tasks(&self, job: JobId) -> Result<Vec<TaskRecord>, StoreError> {
         let rows = self.rows(|| sql(record::TASKS_OF_JOB).bind(id_text(job))).await?;
-        rows.iter().map(read_task).collect()
+        rows.iter().map(|row| read_task(row, &self.clock)).collect()
     }
 
     async fn load_task(&self, task: TaskId) -> Result<Option<TaskRecord>, StoreError> {
@@ -87,7 +87,7 @@ impl JobStore for PostgresStore {
                 .bind(i64::from(task.index))
         };
         let row = self.row(query).await?;
-        row.as_ref().map(read_task).transpose()
+        row.map(|row| read_task(&row, &self.clock)).transpose()
     }
 
     async fn load_attempts(&self, job: JobId) -> Result<Vec<AttemptRecord>, StoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hw_job::EventSeq;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::sync::watch as channel;
 
 use super::clock::{StoreClock, Tick};
@@ -206,7 +206,15 @@ async fn prepare(
     clock: &StoreClock,
 ) -> Result<(PgConnection, EventSeq, String), Trial> {
     let mut connection = connect(options).await.map_err(|error| Trial::of(&error))?;
-    migrate(&mut connection, schema).await?;
+    if let Err(fault) = migrate(&mut connection, schema).await {
+        // A migration is made as a whole or not at all: if only the connection broke, it is begun anew.
+        let alive = connection.ping().await.is_ok();
+        return Err(if alive {
+            Trial::Refused(fault)
+        } else {
+            Trial::Again(fault)
+        });
+    }
     let row = sqlx::query(super::clock::select_tick!())
         .fetch_one(&mut connection)
         .await;

@@ -77,7 +77,8 @@ impl QueueStore for PostgresStore {
 
     async fn expired_tasks(&self, limit: u32) -> Result<Vec<TaskRecord>, StoreError> {
         let query = || sql(EXPIRED_TASKS).bind(self.now().elapsed).bind(i64::from(limit));
-        self.rows(query).await?.iter().map(read_task).collect()
+        let rows = self.rows(query).await?;
+        rows.iter().map(|row| read_task(row, &self.clock)).collect()
     }
 
     async fn wake_due_tasks(&self, limit: u32) -> Result<Option<Duration>, StoreError> {

@@ -229,6 +229,23 @@ fn jumps_of_the_servers_clock_end_no_lease() {
     });
 }
 
+/// Pauses and leases are told on the clock of the host that asks, whatever the store's own shows.
+#[test]
+fn instants_are_told_on_the_clock_of_the_host() {
+    let Some((url, _)) = new_store() else { return };
+    block_on(async {
+        let store = open(&url).await;
+        store.submit_job(new_job(1, vec![spec()])).await.unwrap();
+        store.claim_tasks(&claim_of("w", 1)).await.unwrap();
+        let task = store.load_task(task_id(1, 0)).await.unwrap().unwrap();
+        let left = task
+            .lease_until
+            .unwrap()
+            .since(hw_job::Clock::elapsed(&crate::SystemClock));
+        assert!(left > LEASE / 2 && left <= LEASE, "{left:?}");
+    });
+}
+
 #[test]
 fn leases_end_by_the_time_that_passes() {
     let Some((url, _)) = new_store() else { return };

@@ -8,17 +8,17 @@
 //!
 //! The kernel gives the locks of a process back however it ends, so that a panic or a kill leaves no server behind. The
 //! first process to come starts the server under the exclusive lock on `start`; the folder goes with the server.
+//!
+//! Nothing but the standard library and a temporary folder, so that tests of other packages include this file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-
-use rustix::fs::{FlockOperation, flock};
 
 const START_WAIT: Duration = Duration::from_secs(60);
 
@@ -58,9 +58,9 @@ impl Shared {
         let folder = shared_folder();
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let start = lock_file(&folder, "start")?;
-        flock(&start, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
+        start.lock().map_err(|error| error.to_string())?;
         let users = lock_file(&folder, "users")?;
-        flock(&users, FlockOperation::LockShared).map_err(|error| error.to_string())?;
+        users.lock_shared().map_err(|error| error.to_string())?;
         let told = folder.join("port");
         let port = fs::read_to_string(&told).ok().and_then(|port| port.parse().ok());
         let port = match port.filter(|port| answers(*port)) {
@@ -289,29 +289,20 @@ fn wait_for(port: u16, mut server: Child) -> Result<Child, String> {
     Err("the server did not start".to_owned())
 }
 
-/// Whether a server takes queries there.
+/// Whether a Postgres server takes sessions there: it lets one in, where it could still be recovering.
 fn answers(port: u16) -> bool {
-    use sqlx::{ConnectOptions as _, Connection as _};
-    let connect = sqlx::postgres::PgConnectOptions::new_without_pgpass()
-        .host("127.0.0.1")
-        .port(port)
-        .username("postgres")
-        .database("postgres")
-        .ssl_mode(sqlx::postgres::PgSslMode::Disable);
-    // On a thread of its own: the caller may be within a runtime already.
-    let asked = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            match connect.connect().await {
-                Ok(connection) => connection.close().await.is_ok(),
-                Err(_) => false,
-            }
-        })
-    });
-    asked.join().unwrap()
+    const WHO: &[u8] = b"\0\x03\0\0user\0postgres\0database\0postgres\0\0";
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let _ = server.set_read_timeout(Some(Duration::from_secs(2)));
+    let length = u32::try_from(WHO.len() + 4).unwrap_or(0).to_be_bytes();
+    let mut answer = [0];
+    let asked = server
+        .write_all(&[&length, WHO].concat())
+        .and_then(|()| server.read_exact(&mut answer));
+    let _ = server.write_all(b"X\0\0\0\x04");
+    asked.is_ok() && &answer == b"R"
 }
 
 fn free_port() -> u16 {

@@ -121,7 +121,7 @@ fn funnel_rockets_other_names_are_told_to_be_without_effect() {
         .variable("FROCKET_REDIS_HOTS", "redis")
         .variable("FROCKET_SOMETHING_ELSE_ENTIRELY", "x");
     expect![[r#"
-        `FROCKET_REDIS_HOST` has no effect: the store is SQLite in the data folder
+        `FROCKET_REDIS_HOST` has no effect: the store is SQLite in the data folder, or Postgres (`store.url`)
         `FROCKET_LAMBDA_AWS_REGION` has no effect: object stores are shared by all parts; use the names without the prefix
         `FROCKET_REDIS_HOTS` is no name of Funnel Rocket's and has no effect; did you mean `FROCKET_REDIS_HOST`?
         `FROCKET_SOMETHING_ELSE_ENTIRELY` is no name of Funnel Rocket's and has no effect"#]]

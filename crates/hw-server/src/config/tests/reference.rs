@@ -48,6 +48,7 @@ fn the_typed_configuration_has_a_place_for_every_setting() {
             Kind::Size | Kind::Share { .. } => "3MiB".to_owned(),
             Kind::Word(words) => words[0].to_owned(),
             Kind::Address => "[::1]:0".to_owned(),
+            Kind::StoreAddress => "postgres://db.example/headwater".to_owned(),
             Kind::Text | Kind::Texts => "x".to_owned(),
         };
         let setup = Setup::new().variable(&environment::variable(setting.key), &value);

@@ -162,12 +162,12 @@ pub(super) fn read_job(row: &PgRow, now: Now) -> Result<JobRecord, StoreError> {
     })
 }
 
-pub(in super::super) fn read_task(row: &PgRow) -> Result<TaskRecord, StoreError> {
+pub(in super::super) fn read_task(row: &PgRow, clock: &StoreClock) -> Result<TaskRecord, StoreError> {
     let named = Reader::new(row, "a task");
     let id = TaskId::new(named.job_id("job_id")?, named.number("idx")?);
     let row = Reader::new(row, format_args!("task {id}"));
     let details: TaskDetails = read_document(&row, "details")?;
-    let instant = |column| Ok::<_, StoreError>(row.value::<Option<i64>>(column)?.map(StoreClock::shown));
+    let instant = |column| Ok::<_, StoreError>(row.value::<Option<i64>>(column)?.map(|at| clock.to_host(at)));
     Ok(TaskRecord {
         id,
         kind: row.text("kind")?,
