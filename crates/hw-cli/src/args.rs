@@ -1,5 +1,6 @@
 //! Exactly what the user typed: one file per noun, each verb with its help and two examples.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -90,7 +91,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
     /// Log to standard error: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", alias = "loglevel")]
+    #[arg(long, global = true, value_name = "LEVEL", alias = "loglevel", value_parser = log_level)]
     pub(crate) log_level: Option<String>,
     /// As `--color never`
     #[arg(long, global = true, hide = true)]
@@ -101,6 +102,16 @@ pub(crate) struct Global {
     /// Do not shorten what is wider than the terminal
     #[arg(long, global = true, hide = true)]
     pub(crate) notrim: bool,
+}
+
+/// A level by its name, or by Python's as Funnel Rocket's users know it.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a parser of values")]
+fn log_level(text: &str) -> Result<String, Infallible> {
+    Ok(match text.to_ascii_lowercase().as_str() {
+        "warning" => "warn".to_owned(),
+        "critical" => "error".to_owned(),
+        _ => text.to_owned(),
+    })
 }
 
 /// Form of an answer.

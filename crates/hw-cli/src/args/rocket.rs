@@ -6,9 +6,10 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use super::admin::ConfigVerb;
 use super::funnel::{FunnelVerb, QueryArgs, RunArgs, ValidateArgs};
 use super::job::JobVerb;
-use super::table::{JobArgs, Page, RegisterArgs, TableVerb, Validation};
+use super::table::{JobArgs, Page, RegisterArgs, RepartitionArgs, TableVerb, Validation};
 use super::{Command, CommandLine, Global};
 
 /// A line with one of Funnel Rocket's commands.
@@ -26,12 +27,17 @@ struct RocketLine {
 /// # Errors
 /// That refusal; or what is wrong with the options of Funnel Rocket's command.
 pub(crate) fn or_rocket(refused: clap::Error, arguments: &[OsString]) -> Result<CommandLine, clap::Error> {
-    if refused.kind() != ErrorKind::InvalidSubcommand {
+    // `config` alone is one of theirs, and half of one of ours.
+    let is_half = matches!(
+        refused.kind(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !is_half && refused.kind() != ErrorKind::InvalidSubcommand {
         return Err(refused);
     }
     match RocketLine::try_parse_from(arguments) {
         Ok(line) => Ok(line.ours()),
-        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => Err(refused),
+        Err(error) if is_half || error.kind() == ErrorKind::InvalidSubcommand => Err(refused),
         Err(error) => Err(error),
     }
 }
@@ -48,7 +54,7 @@ impl RocketLine {
     }
 }
 
-/// Funnel Rocket's commands. `config` is a noun of ours with the same meaning, `serve` another name of `up`.
+/// Funnel Rocket's commands. `worker` is a noun of ours with the same meaning, `serve` another name of `up`.
 #[derive(Debug, Subcommand)]
 enum RocketVerb {
     Register(RocketRegisterArgs),
@@ -96,6 +102,10 @@ enum RocketVerb {
         /// Request id of a run, or id of a job
         id: String,
     },
+    /// As `table repartition`
+    Repartition(RepartitionArgs),
+    /// As `config show`
+    Config,
 }
 
 /// As `table register`
@@ -147,11 +157,21 @@ impl RocketVerb {
                 query,
                 schema_only: false,
             })),
-            Self::Unregister { dataset, force } => Command::Table(TableVerb::Drop { name: dataset, force }),
+            Self::Unregister { dataset, force } => Command::Table(TableVerb::Drop {
+                name: dataset,
+                force,
+                may_be_absent: true,
+            }),
             Self::Runs { dataset, page } => Command::Table(TableVerb::Runs { name: dataset, page }),
             Self::Cancel { id } => Command::Job(JobVerb::Cancel {
                 id: job_id(&id).to_owned(),
                 reason: None,
+            }),
+            Self::Repartition(args) => Command::Table(TableVerb::Repartition(args)),
+            Self::Config => Command::Config(ConfigVerb::Show {
+                key: None,
+                origin: false,
+                default: false,
             }),
         }
     }

@@ -44,6 +44,9 @@ pub(crate) enum TableVerb {
         /// Also when it was used moments ago
         #[arg(long)]
         force: bool,
+        /// Whether it is no fault that there is no such table.
+        #[arg(skip)]
+        may_be_absent: bool,
     },
     Repartition(RepartitionArgs),
     Export(ExportArgs),

@@ -340,7 +340,8 @@ fn funnel_rockets_commands_are_ours() {
                 .collect();
             let parsed = CommandLine::try_parse_from(&words).or_else(|refused| or_rocket(refused, &words));
             let settled = parsed.unwrap().settled();
-            format!("{:?} yes={}", settled.command, settled.global.yes)
+            let global = settled.global;
+            format!("{:?} yes={} {:?}", settled.command, global.yes, global.log_level)
         };
         assert_eq!(parsed(line), parsed(ours), "{line}");
     };
@@ -354,10 +355,25 @@ fn funnel_rockets_commands_are_ours() {
     check("run events -s {}", "funnel run events --string {}");
     check("run events -f -", "funnel run events --file -");
     check("validate events -e", "funnel validate events --empty");
-    check("unregister events --force", "table drop events --force --yes");
+    check("repartition events --parts 4", "table repartition events --parts 4");
+    check("config", "config show");
+    check("--format json config", "config show --format json");
+    check("list --loglevel WARNING", "table list --log-level warn");
+    check("list --loglevel critical", "table list --log-level error");
     check("runs events", "table runs events");
     check("cancel 1731000000-8c0f12ab", "job cancel 8c0f12ab");
     check("cancel 8c0f12ab", "job cancel 8c0f12ab");
     let uuid = "01931f3e-7a5b-7000-8000-00008c0f12ab";
     check(&format!("cancel {uuid}"), &format!("job cancel {uuid}"));
+    let words = ["headwater", "unregister", "events", "--force"].map(OsString::from);
+    let refused = CommandLine::try_parse_from(&words).unwrap_err();
+    let line = or_rocket(refused, &words).unwrap();
+    assert!(line.global.yes);
+    let ours = r#"Some(Table(Drop { name: "events", force: true, may_be_absent: true }))"#;
+    assert_eq!(format!("{:?}", line.command), ours);
+    // What is half of a command of ours stays that.
+    let words = ["headwater", "table"].map(OsString::from);
+    let refused = CommandLine::try_parse_from(&words).unwrap_err();
+    let kind = refused.kind();
+    assert_eq!(or_rocket(refused, &words).unwrap_err().kind(), kind);
 }

@@ -24,7 +24,11 @@ pub(crate) async fn run(context: &mut Context, verb: TableVerb) -> Ended {
         TableVerb::Register(args) => register(context, &args).await,
         TableVerb::Repartition(args) => repartition(context, &args).await,
         TableVerb::Export(args) => export(context, &args).await,
-        TableVerb::Drop { name, force } => drop_table(context, &name, force).await,
+        TableVerb::Drop {
+            name,
+            force,
+            may_be_absent,
+        } => drop_table(context, &name, force, may_be_absent).await,
         verb => {
             let interrupts = context.interrupts.clone();
             Context::until_interrupted(interrupts, look(context, verb)).await
@@ -48,7 +52,11 @@ async fn look(context: &mut Context, verb: TableVerb) -> Ended {
         TableVerb::Register(args) => return register(context, &args).await,
         TableVerb::Repartition(args) => return repartition(context, &args).await,
         TableVerb::Export(args) => return export(context, &args).await,
-        TableVerb::Drop { name, force } => return drop_table(context, &name, force).await,
+        TableVerb::Drop {
+            name,
+            force,
+            may_be_absent,
+        } => return drop_table(context, &name, force, may_be_absent).await,
     }
     Ok(ExitCode::Done)
 }
@@ -362,26 +370,31 @@ struct DropResult {
     dataset_found: bool,
 }
 
-async fn drop_table(context: &mut Context, name: &str, force: bool) -> Ended {
+async fn drop_table(context: &mut Context, name: &str, force: bool, may_be_absent: bool) -> Ended {
     let format = context.console.plain_format(Answer::Document)?;
     let interrupts = context.interrupts.clone();
     Context::until_interrupted(interrupts, confirm_drop(context, name)).await?;
     let call = Call::delete(&["tables", name]).query_if("force", force.then_some("true"));
     let title = format!("dropping {name}");
-    let outcome = run_job(context, call, &JobArgs::default(), &title).await?;
-    let Outcome::Settled(settled) = outcome else {
-        return Ok(ExitCode::Done);
+    let (result, exit) = match run_job(context, call, &JobArgs::default(), &title).await {
+        Ok(Outcome::Settled(settled)) => (settled.result, settled.exit),
+        Ok(_) => return Ok(ExitCode::Done),
+        Err(Ending::Failure(failure)) if may_be_absent && failure.problem.status == 404 => {
+            let nothing = serde_json::json!({"success": true, "datasetFound": false});
+            (nothing.to_string(), ExitCode::Done)
+        }
+        Err(ending) => return Err(ending),
     };
-    let found = parse::<DropResult>(&settled.result)?.dataset_found;
+    let found = parse::<DropResult>(&result)?.dataset_found;
     match format {
         _ if context.console.quiet => context.console.line(name)?,
         Format::Table if found => context.console.line(format!("dropped table `{}`", printable(name)))?,
         Format::Table => context
             .console
             .line(format!("there was no table `{}`", printable(name)))?,
-        format => machine_document(context, &settled.result, format)?,
+        format => machine_document(context, &result, format)?,
     }
-    Ok(settled.exit)
+    Ok(exit)
 }
 
 /// Names what is lost and asks. Of a table that is not there nothing is lost.
