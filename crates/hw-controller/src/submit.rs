@@ -296,13 +296,29 @@ impl Controller {
         else {
             return Ok(None);
         };
-        Ok(self
-            .store()
-            .find_result(&submit.kind, fingerprint)
-            .await?
-            .map(|record| record.id))
+        let Some(found) = self.store().find_result(&submit.kind, fingerprint).await? else {
+            return Ok(None);
+        };
+        // Who asks again under another label finds the answer by it; a job that has very many labels answers no more.
+        let new: Vec<String> = submit
+            .tags
+            .iter()
+            .filter(|tag| !found.tags.contains(*tag))
+            .cloned()
+            .collect();
+        if new.is_empty() {
+            return Ok(Some(found.id));
+        }
+        if found.tags.len() + new.len() > LABELS_MAX {
+            return Ok(None);
+        }
+        self.store().label_job(found.id, &new).await?;
+        Ok(Some(found.id))
     }
 }
+
+/// Labels up to which a finished job answers requests that bring more.
+const LABELS_MAX: usize = 64;
 
 fn prepare(
     kind: &dyn JobKind,

@@ -244,6 +244,10 @@ impl<A: Around> JobStore for Wrapped<A> {
         self.pass(self.inner.request_cancel(job, reason)).await
     }
 
+    async fn label_job(&self, job: JobId, tags: &[String]) -> Result<(), StoreError> {
+        self.pass(self.inner.label_job(job, tags)).await
+    }
+
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
         self.pass(self.inner.adopt_job(job, from, to)).await
     }

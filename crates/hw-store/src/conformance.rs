@@ -234,6 +234,7 @@ macro_rules! conformance {
                     foreign_page_tokens_are_refused,
                     jobs_are_found_by_the_ends_of_their_ids,
                     the_newest_result_answers_for_its_fingerprint,
+                    labels_are_added_once,
                     attempts_come_by_task_and_number,
                 }
                 retention {

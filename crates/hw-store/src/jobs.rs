@@ -432,6 +432,13 @@ pub trait JobStore {
     /// [`JobChangeError::NotFound`], or the store did not answer.
     async fn request_cancel(&self, job: JobId, reason: &str) -> Result<JobState, JobChangeError>;
 
+    /// Adds labels to the job, settled or not, behind those it has; one that it has already is not added. No effect if the job
+    /// is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn label_job(&self, job: JobId, tags: &[String]) -> Result<(), StoreError>;
+
     /// Makes `to` the owner of the unsettled job if `from` is still its owner and has no session, not even one that was
     /// begun anew after it was given up; returns whether it did.
     ///

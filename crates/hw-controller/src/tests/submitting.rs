@@ -205,6 +205,30 @@ fn a_finished_job_answers_an_equal_question() {
 }
 
 #[test]
+fn a_job_that_answers_again_bears_the_labels_of_all_who_asked() {
+    let setting = Setting::new();
+    let controller = setting.one_shot("s");
+    let question = |tags: &[&str]| Submit {
+        reuse: true,
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        ..ask("asked", json!({ "stages": [[{}]], "fingerprint": "f" }))
+    };
+    let first = submit(&controller, question(&["a"])).unwrap().job();
+    setting.work(&controller, "s");
+    for tags in [["a"].as_slice(), &["b", "a"], &["b"], &[]] {
+        assert_eq!(submit(&controller, question(tags)).unwrap(), Submitted::Cached(first));
+    }
+    assert_eq!(setting.job(first).tags, ["a", "b"]);
+    let many: Vec<String> = (0..70).map(|number| number.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(matches!(
+        submit(&controller, question(&many)).unwrap(),
+        Submitted::Created(_)
+    ));
+    assert_eq!(setting.job(first).tags, ["a", "b"]);
+}
+
+#[test]
 fn a_failed_job_answers_nothing() {
     let setting = Setting::new();
     let controller = setting.one_shot("s");

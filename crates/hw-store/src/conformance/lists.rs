@@ -151,6 +151,26 @@ pub(crate) async fn the_newest_result_answers_for_its_fingerprint(s: &Setting) {
     assert_eq!(s.store.find_result("test", "another").await, Ok(None));
 }
 
+pub(crate) async fn labels_are_added_once(s: &Setting) {
+    submit_printed(s, 1, "test").await;
+    s.store.end_job(ending(1, result())).await.unwrap();
+    let label = async |number: u64, tags: &[&str]| {
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        s.store.label_job(job_id(number), &tags).await.unwrap();
+    };
+    label(1, &["nightly", "it's \"b\""]).await;
+    label(1, &["x", "nightly", "x"]).await;
+    label(9, &["x"]).await;
+    assert_eq!(s.job(1).await.tags, ["nightly", "it's \"b\"", "x"]);
+    let filter = JobFilter {
+        tag: Some("x".to_owned()),
+        ..JobFilter::default()
+    };
+    let page = crate::PageRequest { limit: 9, after: None };
+    let found = s.store.list_jobs(&filter, &page).await.unwrap();
+    assert_eq!(found.items.iter().map(|job| job.id).collect::<Vec<_>>(), [job_id(1)]);
+}
+
 pub(crate) async fn attempts_come_by_task_and_number(s: &Setting) {
     s.submit_tasks(1, 2).await;
     for claimed in s.claim("w", 2).await.iter().rev() {

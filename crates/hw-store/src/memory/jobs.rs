@@ -181,6 +181,19 @@ impl JobStore for MemoryStore {
         })
     }
 
+    async fn label_job(&self, job: JobId, tags: &[String]) -> Result<(), StoreError> {
+        self.write(|state, _, _| {
+            if let Some(entry) = state.jobs.values_mut().find(|entry| entry.record.id == job) {
+                for tag in tags {
+                    if !entry.record.tags.contains(tag) {
+                        entry.record.tags.push(tag.clone());
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
         self.write(|state, _, _| {
             let is_there = from.is_some_and(|from| state.sessions.contains_key(from));

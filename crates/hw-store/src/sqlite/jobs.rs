@@ -124,6 +124,11 @@ impl JobStore for SqliteStore {
         self.change(Cancel { job, reason }).await
     }
 
+    async fn label_job(&self, job: JobId, tags: &[String]) -> Result<(), StoreError> {
+        let tags = tags.to_vec();
+        self.change(Label { job, tags }).await
+    }
+
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
         let (from, to) = (from.cloned(), to.clone());
         self.change(Adopt { job, from, to }).await
@@ -202,6 +207,26 @@ impl Change for Cancel {
             .await?;
         batch.journal.cancel_requested(self.job, &self.reason);
         Ok(head.state)
+    }
+}
+
+struct Label {
+    job: JobId,
+    tags: Vec<String>,
+}
+
+#[async_trait]
+impl Change for Label {
+    type Answer = ();
+    type Refusal = StoreError;
+
+    async fn make(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        for tag in &self.tags {
+            let add = sql("UPDATE job SET tags = json_insert(tags, '$[#]', ?2) WHERE id = ?1
+                             AND NOT EXISTS (SELECT 1 FROM json_each(tags) t WHERE t.value = ?2)");
+            batch.write(add.bind(id_text(self.job)).bind(tag.clone())).await?;
+        }
+        Ok(())
     }
 }
 
