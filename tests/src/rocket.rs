@@ -165,3 +165,120 @@ fn settings_of_funnel_rocket_are_taken_and_those_without_effect_told() {
     assert_eq!(wrong.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&wrong.stdout).contains("FROCKET_INVOKER_RUN_TIMEOUT"));
 }
+
+/// The worker tells when it began a task: what comes before and the task itself fit into the whole.
+#[test]
+fn times_of_a_result_add_up_and_parts_in_memory_are_told() {
+    let sandbox = Sandbox::new();
+    let rows: Vec<data::Event> = (0..300_000)
+        .map(|row| (row / 10, row, if row % 3 == 0 { "view" } else { "buy" }, None, None))
+        .collect();
+    let folder = sandbox.path().join("data");
+    std::fs::create_dir_all(&folder).unwrap();
+    data::write_events(&folder.join("part-0.parquet"), &rows);
+    let up = sandbox.up();
+    sandbox.ok(["register", "events", &folder.display().to_string(), "user", "ts"]);
+    let ask = || up.post("/datasets/events/query?cache=false", &funnel()).is(200).json()["stats"].clone();
+    let check = |stats: &Value| {
+        let at = |place: &str| stats.pointer(place).and_then(Value::as_f64).unwrap();
+        let task = at("/worker/totalTime/max");
+        let ended = at("/worker/invokeLatency/max") + task;
+        assert!(task > 0.01, "too quick to tell anything: {stats}");
+        // Ids tell milliseconds.
+        assert!(ended <= at("/totalTime") + 0.002, "{stats}");
+        let slot = format!("{:.2}", (ended / 0.25).ceil() * 0.25);
+        assert_eq!(stats["invoker"]["taskSuccessOverTime"], json!({slot: 1}), "{stats}");
+        assert!(
+            at("/totalTime") > at("/invoker/pollTime") + at("/invoker/enqueueTime"),
+            "{stats}"
+        );
+        assert_eq!(stats["worker"]["rows"], json!({"total": 300_000, "pruned": 0}));
+        assert_eq!(stats["worker"]["files"], json!({"total": 1, "pruned": 0}));
+    };
+    let first = ask();
+    check(&first);
+    assert_eq!(
+        first["worker"]["cache"],
+        json!({"source": 1, "diskCache": 0, "memoryCache": 0})
+    );
+    let held = || {
+        let stats = ask();
+        check(&stats);
+        (stats["worker"]["cacheHitRatio"] == 1.0).then_some(stats)
+    };
+    let stats = (0..100).find_map(|_| held()).expect("the part is held after a while");
+    assert_eq!(
+        stats["worker"]["cache"],
+        json!({"source": 0, "diskCache": 0, "memoryCache": 1})
+    );
+    assert_eq!(stats["worker"]["bytesRead"], 0);
+    let is_counted = || up.get("/metrics").is(200).body.contains("load_from=\"memory_cache\"");
+    let waited = || std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!((0..100).any(|_| is_counted() || {
+        waited();
+        false
+    }));
+    assert_eq!(up.stop(), 0);
+}
+
+#[test]
+fn a_registration_is_told_by_its_parts_and_its_faults_in_the_words_of_the_client() {
+    let (sandbox, up) = served(&[]);
+    let body = |name: &str| json!({"name": name, "basepath": sandbox.path().join("data"), "groupIdColumn": "user", "timestampColumn": "ts"});
+    let answer = up.post("/datasets/register", &body("once")).is(200).json();
+    assert_eq!(answer["stats"]["invoker"]["totalTasks"], 2, "{answer}");
+    let streamed = up.post("/datasets/register?stream=true", &body("twice")).is(200);
+    let lines: Vec<Value> = streamed
+        .body
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (last, progress) = lines.split_last().unwrap();
+    assert_eq!(last["success"], true, "{last}");
+    for line in progress {
+        let tasks = line["tasks"].as_object().unwrap();
+        let count: u64 = tasks.values().map(|count| count.as_u64().unwrap()).sum();
+        assert!(count == 0 || count == 2, "{line}");
+    }
+    let check = |body: Value, message: &str, pointers: &[&str]| {
+        let refused = up.post("/datasets/register", &body).is(422).json();
+        assert_eq!(refused["errorMessage"], message, "{refused}");
+        let told = refused["errors"].as_array().unwrap().iter();
+        let told: Vec<&str> = told.map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(told, pointers);
+    };
+    check(
+        json!({"name": "x"}),
+        "`groupIdColumn` is missing; `timestampColumn` is missing; `basepath` is missing",
+        &["/groupIdColumn", "/timestampColumn", "/basepath"],
+    );
+    check(
+        json!({"name": "x", "basepath": 7, "group_id_column": true, "timestampColumn": "ts"}),
+        "`basepath` must be text, not a number; `group_id_column` must be text, not a truth value",
+        &["/basepath", "/group_id_column"],
+    );
+    check(
+        json!({"name": "x", "basepath": sandbox.path().join("data"), "groupIdColumn": "user"}),
+        "`timestampColumn` is missing",
+        &["/timestampColumn"],
+    );
+    let nothing = json!({"name": "x", "basepath": sandbox.path().join("nothing"), "groupIdColumn": "user", "timestampColumn": "ts"});
+    let refused = up.post("/datasets/register", &nothing);
+    let refused: Value = serde_json::from_str(&refused.body).unwrap();
+    let run = up
+        .get(&format!("/runs/{}", refused["requestId"].as_str().unwrap()))
+        .is(200)
+        .json();
+    assert_eq!(
+        refused["stats"]["invoker"]["failedTasks"], run["progress"]["tasks"]["ENDED_FAILED"],
+        "{refused}"
+    );
+    // Its command takes a dataset that is not there as done; ours does not.
+    assert_eq!(
+        sandbox.json(["unregister", "nope", "--format", "json"]),
+        json!({"success": true, "datasetFound": false})
+    );
+    let ours = sandbox.command(["table", "drop", "nope", "--yes"]).output().unwrap();
+    assert_eq!(ours.status.code(), Some(4));
+    assert_eq!(up.stop(), 0);
+}

@@ -23,7 +23,7 @@ impl Program for Headwater {
             let config = load(&options).map_err(|problem| *problem)?;
             // A single command is silent unless it is asked to speak: its answer tells what went wrong.
             let level = options.log_level.as_deref().unwrap_or("off");
-            logging::start(level, &config.config.log.format);
+            logging::start(level, &config.config.log).map_err(|problem| *problem)?;
             let app = App::open(config, open_folder(&options.data_dir)?, AppRole::OneShot).await?;
             Ok(LocalRouter::new(app.router(), app.close()))
         }
@@ -33,7 +33,7 @@ impl Program for Headwater {
     fn up(&self, options: UpOptions) -> BoxFuture<'_, Result<(), Problem>> {
         async move {
             let config = load(&options.local).map_err(|problem| *problem)?;
-            logging::start(&config.config.log.level, &config.config.log.format);
+            logging::start(&config.config.log.level, &config.config.log).map_err(|problem| *problem)?;
             let runtime = process_environment()
                 .into_iter()
                 .find(|(name, _)| name == "XDG_RUNTIME_DIR");
@@ -52,7 +52,7 @@ impl Program for Headwater {
     fn worker(&self, options: WorkerOptions) -> BoxFuture<'_, Result<(), Problem>> {
         async move {
             let config = load(&options.local).map_err(|problem| *problem)?;
-            logging::start(&config.config.log.level, &config.config.log.format);
+            logging::start(&config.config.log.level, &config.config.log).map_err(|problem| *problem)?;
             let WorkerOptions {
                 local,
                 slots,

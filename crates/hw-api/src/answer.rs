@@ -245,7 +245,7 @@ pub struct DatasetStats {
 pub struct InvokerStats {
     /// Seconds until its tasks were enqueued.
     pub enqueue_time: f64,
-    /// Seconds from then to the result.
+    /// Seconds from then to the end of the tasks.
     pub poll_time: f64,
     /// Number of tasks.
     pub total_tasks: u64,
@@ -255,6 +255,8 @@ pub struct InvokerStats {
     pub failed_tasks: u64,
     /// Attempts that failed.
     pub failed_attempts: u64,
+    /// Attempts that were made anew because the platform had lost one.
+    pub lost_retries: u64,
     /// Number of tasks by the quarter of a second, as text, in which they ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_success_over_time: Option<BTreeMap<String, u64>>,
@@ -278,17 +280,27 @@ pub struct WorkerStats {
     pub files: PruneStats,
     /// Row groups of these.
     pub row_groups: PruneStats,
+    /// Rows of these; absent where a part does not tell its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<PruneStats>,
     /// Where parts came from.
     pub cache: CacheStats,
-    /// Seconds from the request to the task; absent without tasks, as the others.
+    /// Share of the tasks whose parts were not read from their source; absent without tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_hit_ratio: Option<f64>,
+    /// Seconds from the request to the start of the task; absent without tasks, as the others.
     pub invoke_latency: Option<BTreeMap<String, f64>>,
+    /// Seconds that a worker waited for a better task: always 0.
+    pub preflight_sleep: Option<BTreeMap<String, f64>>,
     /// Seconds until reading and matching, which go together, begin.
     pub load_time: Option<BTreeMap<String, f64>>,
+    /// Seconds of reading and matching.
+    pub engine_time: Option<BTreeMap<String, f64>>,
     /// Seconds of the whole task. Members are `min`, `mean`, `max` and percentiles such as `50%`.
     pub total_time: Option<BTreeMap<String, f64>>,
 }
 
-/// How much of something need not be read.
+/// How much of something the timeframe rules out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PruneStats {
     /// All there are.
@@ -305,6 +317,8 @@ pub struct CacheStats {
     pub source: u64,
     /// Tasks that read a copy.
     pub disk_cache: u64,
+    /// Tasks whose parts were held in memory.
+    pub memory_cache: u64,
 }
 
 /// Result of a registration.

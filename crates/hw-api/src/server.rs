@@ -14,6 +14,9 @@ pub struct ServerDocument {
     /// Address of the HTTP listener, `http://127.0.0.1:7080`; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
+    /// Where metrics are served alone, `http://127.0.0.1:9100/metrics`; absent where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
     /// Path of the Unix socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<String>,

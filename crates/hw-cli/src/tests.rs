@@ -231,6 +231,7 @@ impl Program for FakeProgram {
                 pid: 7,
                 version: "0.1.0".to_owned(),
                 http: Some("http://127.0.0.1:7080".to_owned()),
+                metrics: None,
                 socket: Some("/home/ann/.headwater/server.sock".to_owned()),
                 data_dir: "/home/ann/.headwater".to_owned(),
                 store: "sqlite".to_owned(),

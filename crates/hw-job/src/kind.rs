@@ -69,6 +69,13 @@ pub trait JobKind: Send + Sync {
     /// # Errors
     /// The failure with which the job ends.
     fn merge(&self, job: &JobView<'_>) -> Result<Merged, Failure>;
+
+    /// Notes in the result how long the job took, the making of the result included: as `stats.totalTime`, if it has that.
+    fn note_time(&self, result: &mut Value, elapsed: Duration) {
+        if let Some(time) = result.pointer_mut("/stats/totalTime") {
+            *time = elapsed.as_secs_f64().into();
+        }
+    }
 }
 
 /// What [`JobKind::prepare`] looks at.
@@ -186,6 +193,8 @@ pub struct TaskView {
     pub outcome: Value,
     /// Number of attempts that were made.
     pub attempts: u32,
+    /// Those of them that the platform lost.
+    pub lost: u32,
 }
 
 /// What comes next for a job.

@@ -12,6 +12,7 @@ pub(crate) struct Counters {
     files: AtomicU64,
     row_groups: AtomicU64,
     files_read: Mutex<HashSet<String>>,
+    files_held: Mutex<HashSet<String>>,
 }
 
 /// What a statement has read and given.
@@ -54,6 +55,18 @@ impl Counters {
         if !read.contains(file) {
             read.insert(file.to_owned());
         }
+    }
+
+    /// Notes that rows of a file came from the memory tier: it is no less needed than one that was read.
+    pub(crate) fn note_held(&self, file: &str) {
+        self.note_read(file);
+        let mut held = self.files_held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.insert(file.to_owned());
+    }
+
+    /// Files whose rows came from the memory tier.
+    pub(crate) fn files_held(&self) -> u64 {
+        self.files_held.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
     pub(crate) fn summary(&self) -> Summary {

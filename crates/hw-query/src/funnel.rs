@@ -131,8 +131,10 @@ pub struct FunnelPartial {
     pub bytes_read: u64,
     /// Files that were to be read.
     pub files_total: u64,
-    /// Files of which no row was read.
+    /// Files of which no row was needed: the timeframe rules them out.
     pub files_pruned: u64,
+    /// Files whose rows were held in memory, so that they were not read.
+    pub files_held: u64,
     /// Row groups of the files that were opened.
     pub row_groups_total: u64,
     /// Row groups that were skipped.

@@ -150,10 +150,7 @@ impl App {
             working.spawn(metrics::collect(
                 state.metrics.clone(),
                 store.clone(),
-                metrics::CollectOptions {
-                    dataset_label: common.config.config.metrics.dataset_label,
-                    funnel_rocket: common.config.config.compat.funnel_rocket,
-                },
+                collected(&common),
                 rest.clone(),
             ));
             working.spawn(keep::in_order(
@@ -247,11 +244,25 @@ fn server_parts(common: &Common, controller: Arc<Controller>, stop: &Cancellatio
     }
 }
 
+/// What is counted of jobs.
+fn collected(common: &Common) -> metrics::CollectOptions {
+    let config = &common.config.config;
+    let lastrun = config.metrics.export_lastrun.as_ref();
+    metrics::CollectOptions {
+        runs: metrics::RunOptions {
+            dataset_label: config.metrics.dataset_label,
+            lastrun: lastrun.map(|path| common.folder.path().join(path)),
+        },
+        funnel_rocket: config.compat.funnel_rocket,
+    }
+}
+
 fn facts(common: &Common) -> ServerDocument {
     ServerDocument {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         http: None,
+        metrics: None,
         socket: None,
         data_dir: common.folder.path().display().to_string(),
         store: common.store.backend().to_owned(),

@@ -23,10 +23,10 @@ use serde_json::Value;
 
 pub use fault::{ConfigError, Origin};
 pub use model::{
-    AuthSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, EventSettings, FileSettings,
-    FunnelSettings, HttpSettings, JobSettings, ListenAddress, LogSettings, MemorySettings, MetricSettings,
-    RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, StoreSettings, TableSettings, TimeSpan,
-    TlsSettings, WorkerSettings,
+    AuthSettings, BucketSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, EventSettings,
+    FileSettings, FunnelSettings, HttpSettings, JobSettings, ListenAddress, LogSettings, MemorySettings,
+    MetricSettings, RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, StoreSettings,
+    TableSettings, TimeSpan, TlsSettings, WorkerSettings,
 };
 pub use schema::config_schema;
 pub(crate) use units::{UnitFault, parse_duration, show_duration, show_size};
@@ -129,7 +129,7 @@ fn flags(flags: &[FlagSetting]) -> Layer {
         let Some(setting) = keys::find(&flag.key) else {
             let fault = fault::Fault::UnknownKey {
                 key: flag.key.clone(),
-                proposal: file::propose(&flag.key).map(str::to_owned),
+                proposal: file::propose(&flag.key, str::to_owned),
             };
             layer.findings.push(fault.finding(&origin, None));
             continue;

@@ -22,9 +22,9 @@ mod tests;
 
 pub use app::{App, AppRole, UpSettings, WorkerProcessSettings, serve_up, serve_worker};
 pub use config::{
-    AuthSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, ConfigError, ConfigFiles,
-    ConfigSources, DEFAULT_TOML, EventSettings, FileSettings, FlagSetting, FunnelSettings, HttpSettings, JobSettings,
-    ListenAddress, LoadedConfig, LogSettings, MemorySettings, MetricSettings, Origin, PROJECT_FILE,
+    AuthSettings, BucketSettings, ByteSize, CacheSettings, ClientSettings, CompatSettings, Config, ConfigError,
+    ConfigFiles, ConfigSources, DEFAULT_TOML, EventSettings, FileSettings, FlagSetting, FunnelSettings, HttpSettings,
+    JobSettings, ListenAddress, LoadedConfig, LogSettings, MemorySettings, MetricSettings, Origin, PROJECT_FILE,
     RegistrationSettings, RetrySettings, S3Settings, Share, SpillSettings, StoreSettings, TableSettings, TimeSpan,
     TlsSettings, WorkerSettings, config_schema, load_config,
 };

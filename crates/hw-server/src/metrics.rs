@@ -4,6 +4,7 @@
 //! puts every further one under `other`. [`FAMILIES`] is the list of what there is.
 
 mod collect;
+mod lastrun;
 mod rocket;
 #[cfg(test)]
 mod tests;
@@ -13,9 +14,12 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::config::BucketSettings;
+
 pub(crate) use collect::{CollectOptions, collect};
 #[cfg(test)]
 pub(crate) use rocket::FAMILIES as ROCKET_FAMILIES;
+pub(crate) use rocket::RunOptions;
 
 /// Combinations of label values that one family keeps apart.
 const SERIES_MAX: usize = 500;
@@ -34,6 +38,17 @@ pub(crate) enum FamilyKind {
     Gauge,
     /// Counts values by size; the bounds of its buckets.
     Histogram(&'static [f64]),
+    /// The same with the bounds that the settings give for this unit.
+    Sized(Unit),
+}
+
+/// What a histogram with bounds of the settings counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Seconds,
+    Bytes,
+    Rows,
+    Groups,
 }
 
 /// A named set of series.
@@ -56,7 +71,7 @@ const fn family(name: &'static str, kind: FamilyKind, labels: &'static [&'static
     }
 }
 
-use FamilyKind::{Counter, Gauge, Histogram};
+use FamilyKind::{Counter, Gauge, Histogram, Sized};
 
 pub(crate) const BUILD_INFO: Family = family(
     "headwater_build_info",
@@ -247,12 +262,33 @@ enum Series {
 type Families = BTreeMap<&'static str, (Family, BTreeMap<Vec<String>, Series>)>;
 
 /// All series. Families beyond [`FAMILIES`] may be added by other parts, for instance under the names of other programs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Metrics {
+    buckets: BucketSettings,
     families: Mutex<Families>,
 }
 
 impl Metrics {
+    /// No series; histograms will have these bounds where they have none of their own.
+    pub(crate) fn new(buckets: BucketSettings) -> Self {
+        Self {
+            buckets,
+            families: Mutex::default(),
+        }
+    }
+
+    /// Upper bounds of the buckets of a histogram; none of the others.
+    fn bounds(&self, kind: FamilyKind) -> &[f64] {
+        match kind {
+            Counter | Gauge => &[],
+            Histogram(bounds) => bounds,
+            Sized(Unit::Seconds) => &self.buckets.seconds,
+            Sized(Unit::Bytes) => &self.buckets.bytes,
+            Sized(Unit::Rows) => &self.buckets.rows,
+            Sized(Unit::Groups) => &self.buckets.groups,
+        }
+    }
+
     /// Adds to a counter or gauge.
     pub(crate) fn add(&self, family: Family, labels: &[&str], amount: f64) {
         self.with_series(family, labels, |series| {
@@ -278,7 +314,7 @@ impl Metrics {
 
     /// Counts a number in a histogram.
     pub(crate) fn observe_number(&self, family: Family, labels: &[&str], number: f64) {
-        let Histogram(bounds) = family.kind else { return };
+        let bounds = self.bounds(family.kind);
         self.with_series(family, labels, |series| {
             if let Series::Buckets { counts, sum, count } = series {
                 let at = bounds.iter().position(|bound| number <= *bound);
@@ -300,7 +336,7 @@ impl Metrics {
             .values()
             .filter(|(family, _)| FAMILIES.iter().all(|listed| listed.name != family.name));
         for (family, series) in listed.chain(others) {
-            write_family(&mut text, family, series);
+            write_family(&mut text, family, self.bounds(family.kind), series);
         }
         text
     }
@@ -312,7 +348,11 @@ impl Metrics {
         if series.len() >= SERIES_MAX && !series.contains_key(&key) {
             key.fill("other".to_owned());
         }
-        change(series.entry(key).or_insert_with(|| Series::new(family.kind)));
+        change(
+            series
+                .entry(key)
+                .or_insert_with(|| Series::new(family.kind, self.bounds(family.kind).len())),
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, Families> {
@@ -321,11 +361,11 @@ impl Metrics {
 }
 
 impl Series {
-    fn new(kind: FamilyKind) -> Self {
+    fn new(kind: FamilyKind, buckets: usize) -> Self {
         match kind {
             Counter | Gauge => Self::Number(0.0),
-            Histogram(bounds) => Self::Buckets {
-                counts: vec![0; bounds.len()],
+            Histogram(_) | Sized(_) => Self::Buckets {
+                counts: vec![0; buckets],
                 sum: 0.0,
                 count: 0,
             },
@@ -333,11 +373,11 @@ impl Series {
     }
 }
 
-fn write_family(text: &mut String, family: &Family, series: &BTreeMap<Vec<String>, Series>) {
+fn write_family(text: &mut String, family: &Family, bounds: &[f64], series: &BTreeMap<Vec<String>, Series>) {
     let kind = match family.kind {
         Counter => "counter",
         Gauge => "gauge",
-        Histogram(_) => "histogram",
+        Histogram(_) | Sized(_) => "histogram",
     };
     let name = family.name;
     // Writing to a text does not fail.
@@ -347,7 +387,7 @@ fn write_family(text: &mut String, family: &Family, series: &BTreeMap<Vec<String
         match series {
             Series::Number(number) => write_line(text, name, &labels, *number),
             Series::Buckets { counts, sum, count } => {
-                write_buckets(text, family, &labels, counts, *count);
+                write_buckets(text, family, &labels, (bounds, counts), *count);
                 write_line(text, &format!("{name}_sum"), &labels, *sum);
                 write_line(text, &format!("{name}_count"), &labels, count);
             }
@@ -355,8 +395,13 @@ fn write_family(text: &mut String, family: &Family, series: &BTreeMap<Vec<String
     }
 }
 
-fn write_buckets(text: &mut String, family: &Family, labels: &[String], counts: &[u64], count: u64) {
-    let Histogram(bounds) = family.kind else { return };
+fn write_buckets(
+    text: &mut String,
+    family: &Family,
+    labels: &[String],
+    (bounds, counts): (&[f64], &[u64]),
+    count: u64,
+) {
     let name = format!("{}_bucket", family.name);
     let mut below = 0;
     for (bound, counted) in bounds.iter().zip(counts) {

@@ -22,8 +22,17 @@ use crate::state::Shared;
 
 /// The router for requests that come in over `transport`.
 pub(crate) fn router(state: &Shared, transport: Transport) -> Router {
+    of_routes(state, transport, routes::served(state.config()))
+}
+
+/// The router of the address that is for metrics alone.
+pub(crate) fn metrics_router(state: &Shared, transport: Transport) -> Router {
+    of_routes(state, transport, routes::of_metrics())
+}
+
+fn of_routes(state: &Shared, transport: Transport, routes: Vec<Route>) -> Router {
     let mut router = Router::new();
-    for route in routes::served(state.config()) {
+    for route in routes {
         let guard = guard::Guard {
             state: state.clone(),
             role: route.role,
@@ -48,18 +57,27 @@ pub(crate) fn router(state: &Shared, transport: Transport) -> Router {
         .with_state(state.clone())
 }
 
-async fn no_route(State(state): State<Shared>, OriginalUri(uri): OriginalUri) -> Fault {
+async fn no_route(State(state): State<Shared>, OriginalUri(uri): OriginalUri) -> Response {
     let path = uri.path();
     let proposal = propose(path, &routes::served(state.config()));
-    ApiError::NoRoute {
+    let error = ApiError::NoRoute {
         path: path.to_owned(),
         proposal,
+    };
+    refused(&state, path, error)
+}
+
+/// The refusal of a request that no route takes, in the words of those who will have sent it.
+fn refused(state: &Shared, path: &str, error: ApiError) -> Response {
+    let response = Fault::from(error).into_response();
+    match routes::rocket::is_of_funnel_rocket(state, path) {
+        true => routes::rocket::spoken(state, response),
+        false => response,
     }
-    .into()
 }
 
 /// `OPTIONS` is answered by the header `Allow` alone, and never says that other sites may use the route.
-async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> Response {
+async fn wrong_method(State(state): State<Shared>, method: Method, OriginalUri(uri): OriginalUri) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -67,7 +85,7 @@ async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> Response
         method: method.to_string(),
         path: uri.path().to_owned(),
     };
-    Fault::from(error).into_response()
+    refused(&state, uri.path(), error)
 }
 
 /// The route that was probably meant: segment by segment the same or near, with or without the API's prefix. Parameters stand

@@ -265,6 +265,11 @@ pub(crate) fn served(config: &Config) -> Vec<Route> {
     routes
 }
 
+/// Metrics and health: whoever watches a server needs no more of it.
+pub(crate) fn of_metrics() -> Vec<Route> {
+    health::routes()
+}
+
 /// Every route.
 pub(crate) fn all() -> Vec<Route> {
     [

@@ -67,7 +67,7 @@ impl State {
     pub(crate) fn new(parts: Parts, facts: ServerDocument) -> Result<Self, hw_files::FileError> {
         let http = &parts.config.config.http;
         Ok(Self {
-            metrics: Arc::default(),
+            metrics: Arc::new(Metrics::new(parts.config.config.metrics.buckets.clone())),
             requests: Arc::new(Semaphore::new(http.requests_max)),
             followers: Arc::new(Semaphore::new(http.followers_max)),
             network_access: network_access(&parts)?,

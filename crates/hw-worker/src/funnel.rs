@@ -13,6 +13,8 @@ mod params;
 mod question;
 mod run;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 pub use question::{FunnelAsker, FunnelQuestion, QuestionFault};
 pub use run::{FunnelRunner, LastJob};
@@ -41,10 +43,12 @@ const PART: &str = "funnel.part";
 const EXPORT: &str = "funnel.export";
 
 /// Runs funnel queries: parameters `{"table", "query", "group"?, "time"?, "export"?}`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct FunnelKind {
     /// Number of values that lists per value hold unless the query says otherwise.
     pub default_top: u64,
+    /// Percentiles of times that are told, as shares of 1.
+    pub percentiles: Vec<f64>,
 }
 
 /// A funnel job's expanded parameters.
@@ -182,7 +186,7 @@ impl JobKind for FunnelKind {
         let query = Query::from_expanded(&query, &dataset)
             .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
         let merged = merge(&query, &parts)?;
-        let stats = stats::stats(job, &table, &parts, &merged);
+        let stats = stats::stats(job, &table, &parts, &merged, &self.percentiles);
         let mut result = answer(job, hw_funnel::result(&query, &merged), &warnings, stats);
         let changes = match tasks_of(job, EXPORT).first() {
             Some(done) => {

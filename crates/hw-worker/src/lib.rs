@@ -13,6 +13,7 @@ mod parameters;
 mod register;
 mod repartition;
 mod runner;
+mod samples;
 mod tabular;
 mod upload;
 mod views;
@@ -31,6 +32,7 @@ pub use register::{
 };
 pub use repartition::{RepartitionKind, RepartitionRunner};
 pub use runner::{Meter, Outcome, TaskRunner};
+pub use samples::{Sample, SampleFormat, samples_file};
 pub use views::{StoreLedger, StoreTables};
 pub use worker::{Worker, WorkerOptions};
 

@@ -48,6 +48,7 @@ fn announce(context: &mut Context, document: &ServerDocument) {
                 .clone()
                 .map(|http| format!("{http}{}", hw_api::API_PREFIX)),
         ),
+        ("metrics", document.metrics.clone()),
         ("socket", document.socket.clone()),
         ("data", Some(format!("{} ({})", document.data_dir, document.store))),
     ];

@@ -132,6 +132,12 @@ impl Controller {
         self.state().active.contains_key(&job)
     }
 
+    /// Time since the job's submission.
+    pub(super) fn elapsed(&self, job: JobId) -> Option<Duration> {
+        let since = self.state().active.get(&job)?.instants.since;
+        Some(self.now().since(since))
+    }
+
     pub(super) fn facts(&self, job: JobId) -> Option<Facts> {
         let state = self.state();
         let active = state.active.get(&job)?;

@@ -68,6 +68,7 @@ impl Controller {
     /// leaves a job that has all its outcomes: whoever takes it over asks the kind again.
     async fn merge(&self, asked: Arc<Asked>, step: &mut Step) -> Result<Vec<Command>, StoreError> {
         let job = asked.job;
+        let kind = Arc::clone(&asked.facts.kind);
         let mut merging = pin!(offload(move || asked.facts.kind.merge(&asked.view())));
         let merged = match within(self.options.finishing_shown_after, merging.as_mut()).await {
             Some(merged) => merged,
@@ -76,7 +77,12 @@ impl Controller {
         };
         match merged {
             Err(failure) => Ok(vec![Command::End(JobEnding::Failed(failure))]),
-            Ok(merged) => self.finish(job, merged, step).await,
+            Ok(mut merged) => {
+                if let Some(elapsed) = self.elapsed(job) {
+                    kind.note_time(&mut merged.result, elapsed);
+                }
+                self.finish(job, merged, step).await
+            }
         }
     }
 
@@ -103,6 +109,7 @@ impl Controller {
                     params: task.params,
                     outcome,
                     attempts: task.attempts,
+                    lost: task.counts.lost,
                 }),
                 Err(error) => {
                     let message = format!("the outcome of task {} cannot be read: {error}", task.id);

@@ -129,6 +129,7 @@ impl FunnelWork {
             bytes_read: read.bytes_read,
             files_total: read.files_total,
             files_pruned: read.files_pruned,
+            files_held: self.counters.files_held(),
             row_groups_total: self.counters.row_groups(),
             row_groups_pruned,
             redistributed: source.straddling,

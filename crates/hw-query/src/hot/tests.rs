@@ -171,6 +171,33 @@ async fn what_is_held_is_told_in_the_explanation() {
 }
 
 #[tokio::test]
+async fn what_is_held_is_no_less_needed_and_told_apart() {
+    let world = world(Groups::Contained, 1 << 20).await;
+    let found = async |query: &Value| {
+        let stored = world.tables.stored("t");
+        let scan = FunnelScan {
+            table: stored.table,
+            parts: stored.parts.to_vec(),
+            query: query.clone(),
+            export: None,
+        };
+        let found = world.session().run_funnel(scan).await.unwrap();
+        (
+            (found.files_total, found.files_pruned, found.files_held),
+            (found.row_groups_total, found.row_groups_pruned),
+        )
+    };
+    let query = &queries()[2];
+    assert_eq!(found(query).await, ((3, 0, 0), (15, 0)));
+    found(query).await;
+    wait("parts are taken in", || world.engine.hot().parts == PARTS as u64);
+    assert_eq!(found(query).await, ((3, 0, 3), (15, 0)));
+    let mut early = query.clone();
+    early["timeframe"] = json!({"to": 1});
+    assert_eq!(found(&early).await, ((3, 3, 0), (15, 15)));
+}
+
+#[tokio::test]
 async fn columns_join_those_that_are_held() {
     let world = world(Groups::Contained, 1 << 20).await;
     let hits_after = async |query: &Value| {

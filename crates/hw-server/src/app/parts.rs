@@ -153,6 +153,7 @@ fn kinds(config: &Config) -> Vec<Arc<dyn JobKind>> {
         }),
         Arc::new(FunnelKind {
             default_top: u64::from(config.funnel.top_count),
+            percentiles: config.funnel.stats_percentiles.clone(),
         }),
         Arc::new(RepartitionKind),
         Arc::new(ExportKind),

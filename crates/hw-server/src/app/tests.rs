@@ -270,6 +270,68 @@ async fn a_server_answers_over_both_doors_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn metrics_have_an_address_of_their_own_where_the_settings_name_one() {
+    let parent = tempfile::tempdir().unwrap();
+    let up = Up::start(&parent, &[("metrics.listen", "127.0.0.1:0")]).await.unwrap();
+    let written: ServerDocument =
+        serde_json::from_slice(&std::fs::read(folder(&parent).server_document()).unwrap()).unwrap();
+    assert_eq!(written.metrics, up.facts.metrics);
+    let url = up.facts.metrics.clone().unwrap();
+    let address = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.strip_suffix("/metrics"));
+    let address: SocketAddr = address.unwrap().parse().unwrap();
+    assert!(address.port() != 0 && address != up.address());
+    let ask = async |path: &str| exchange(TcpStream::connect(address).await.unwrap(), path, "").await;
+    let told = ask("/metrics").await;
+    assert!(
+        told.starts_with("HTTP/1.1 200") && told.contains("headwater_build_info"),
+        "{told}"
+    );
+    assert!(ask("/health/live").await.starts_with("HTTP/1.1 200"));
+    assert!(ask("/health/ready").await.starts_with("HTTP/1.1 200"));
+    for path in ["/api/v1/server", "/datasets", "/"] {
+        assert!(ask(path).await.starts_with("HTTP/1.1 404"), "{path}");
+    }
+    assert!(up.ask("/metrics", "").await.starts_with("HTTP/1.1 200"));
+    up.stop().await;
+    TcpStream::connect(address).await.unwrap_err();
+}
+
+/// The rules are those of the other address: a token is asked for where others can reach it, or where the loopback has one.
+#[tokio::test]
+async fn the_address_of_metrics_is_guarded_like_the_other() {
+    let parent = tempfile::tempdir().unwrap();
+    let refused = |listen: &'static str| {
+        let parent = &parent;
+        async move {
+            Up::start(parent, &[("metrics.listen", listen)])
+                .await
+                .err()
+                .unwrap()
+                .code
+        }
+    };
+    assert_eq!(refused("192.0.2.1:9100").await, "HW-C013");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address: &'static str = taken.local_addr().unwrap().to_string().leak();
+    assert_eq!(refused(address).await, "HW-C012");
+    let settings = [("metrics.listen", "127.0.0.1:0"), ("auth.loopback_token", "true")];
+    let up = Up::start(&parent, &settings).await.unwrap();
+    let url = up.facts.metrics.clone().unwrap();
+    let address = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.strip_suffix("/metrics"))
+        .unwrap();
+    let ask = async |header: &str| exchange(TcpStream::connect(address).await.unwrap(), "/metrics", header).await;
+    assert!(ask("").await.starts_with("HTTP/1.1 401"));
+    let token = std::fs::read_to_string(folder(&parent).token()).unwrap();
+    let header = format!("authorization: Bearer {}\r\n", token.trim());
+    assert!(ask(&header).await.starts_with("HTTP/1.1 200"));
+    up.stop().await;
+}
+
+#[tokio::test]
 async fn one_server_per_data_folder() {
     let parent = tempfile::tempdir().unwrap();
     let up = Up::start(&parent, &[]).await.unwrap();

@@ -18,7 +18,7 @@ use crate::config::LoadedConfig;
 use crate::data_folder::{DataFolder, DataFolderError, UpLock, bind_socket, socket_path};
 use crate::listen::{ListenLimits, Listener, Tls, bind_tcp, serve};
 use crate::problem::Fault;
-use crate::router::router;
+use crate::router::{metrics_router, router};
 
 /// How a server is started.
 pub struct UpSettings {
@@ -97,12 +97,17 @@ async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(),
         (true, true) => vec![app.state.config().http.listen.0],
         (true, false) => listen,
     };
-    let doors = open_doors(app, addresses, runtime_folder).await?;
+    let metrics = app.state.config().metrics.listen.filter(|_| http);
+    let doors = open_doors(app, addresses, metrics.map(|address| address.0), runtime_folder).await?;
     let facts = ServerDocument {
         http: doors
             .http
             .first()
             .map(|(listener, _)| address_of(listener, doors.tls.is_some())),
+        metrics: doors
+            .metrics
+            .as_ref()
+            .map(|(listener, _)| format!("{}/metrics", address_of(listener, doors.tls.is_some()))),
         socket: Some(doors.socket_path.display().to_string()),
         ..app.state.facts()
     };
@@ -110,7 +115,12 @@ async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(),
     let announcement = lock.announce(&facts)?;
     let mut listeners = start(app, doors);
     started(&facts);
-    tracing::info!(http = facts.http, socket = facts.socket, "the server is up");
+    tracing::info!(
+        http = facts.http,
+        metrics = facts.metrics,
+        socket = facts.socket,
+        "the server is up"
+    );
     shutdown.await;
     tracing::info!("the server is stopping");
     app.stop.cancel();
@@ -125,13 +135,20 @@ async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(),
 /// Listeners that are bound, and what each lets requests without a token do.
 struct Doors {
     http: Vec<(TcpListener, Option<Role>)>,
+    /// For metrics alone.
+    metrics: Option<(TcpListener, Option<Role>)>,
     /// How the HTTP listeners encrypt, if they do.
     tls: Option<Tls>,
     socket: UnixListener,
     socket_path: PathBuf,
 }
 
-async fn open_doors(app: &App, addresses: Vec<SocketAddr>, runtime_folder: Option<PathBuf>) -> Result<Doors, Fault> {
+async fn open_doors(
+    app: &App,
+    addresses: Vec<SocketAddr>,
+    metrics: Option<SocketAddr>,
+    runtime_folder: Option<PathBuf>,
+) -> Result<Doors, Fault> {
     let config = app.state.config();
     let own_token = config.auth.loopback_token;
     if own_token {
@@ -145,16 +162,15 @@ async fn open_doors(app: &App, addresses: Vec<SocketAddr>, runtime_folder: Optio
     let mut http = Vec::new();
     for address in addresses {
         let without_token = without_token(address, own_token, of_certificate);
-        let is_open = !address.ip().is_loopback() && without_token.is_none();
-        if is_open && !own_token && !has_token(app).await? {
-            return Err(StartError::Unguarded { address }.into());
-        }
-        let listener = bind_tcp(address).await.map_err(|error| StartError::Address {
-            address,
-            reason: error.to_string(),
-        })?;
-        http.push((listener, without_token));
+        http.push(open_door(app, address, without_token).await?);
     }
+    let metrics = match metrics {
+        Some(address) => {
+            let without_token = without_token(address, own_token, of_certificate);
+            Some(open_door(app, address, without_token).await?)
+        }
+        None => None,
+    };
     let folder = &app.state.parts().folder;
     let socket_path = socket_path(folder, runtime_folder.as_deref());
     let socket = bind_socket(folder, &socket_path)?;
@@ -164,10 +180,28 @@ async fn open_doors(app: &App, addresses: Vec<SocketAddr>, runtime_folder: Optio
     })?;
     Ok(Doors {
         http,
+        metrics,
         tls,
         socket,
         socket_path,
     })
+}
+
+/// Listens at an address, unless it would be open to others.
+async fn open_door(
+    app: &App,
+    address: SocketAddr,
+    without_token: Option<Role>,
+) -> Result<(TcpListener, Option<Role>), Fault> {
+    let is_open = !address.ip().is_loopback() && without_token.is_none();
+    if is_open && !app.state.config().auth.loopback_token && !has_token(app).await? {
+        return Err(StartError::Unguarded { address }.into());
+    }
+    let listener = bind_tcp(address).await.map_err(|error| StartError::Address {
+        address,
+        reason: error.to_string(),
+    })?;
+    Ok((listener, without_token))
 }
 
 /// What requests without a token may do at an address; `None` = they are not answered. `of_certificate` is what a client's
@@ -203,13 +237,17 @@ fn start(app: &App, doors: Doors) -> JoinSet<()> {
         drain: http.drain.0,
     };
     let mut listeners = JoinSet::new();
+    let encrypted = |listener| match &doors.tls {
+        Some(tls) => Listener::Tls(listener, tls.clone()),
+        None => Listener::Tcp(listener),
+    };
     for (listener, without_token) in doors.http {
         let router = router(&app.state, Transport::Tcp { without_token });
-        let listener = match &doors.tls {
-            Some(tls) => Listener::Tls(listener, tls.clone()),
-            None => Listener::Tcp(listener),
-        };
-        listeners.spawn(serve(listener, router, limits.clone(), app.stop.clone()));
+        listeners.spawn(serve(encrypted(listener), router, limits.clone(), app.stop.clone()));
+    }
+    if let Some((listener, without_token)) = doors.metrics {
+        let router = metrics_router(&app.state, Transport::Tcp { without_token });
+        listeners.spawn(serve(encrypted(listener), router, limits.clone(), app.stop.clone()));
     }
     let router = router(&app.state, Transport::Unix);
     listeners.spawn(serve(Listener::Unix(doors.socket), router, limits, app.stop.clone()));

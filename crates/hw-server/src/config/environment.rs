@@ -118,7 +118,7 @@ fn unknown(name: &str, origin: Origin, layer: &mut Layer) {
         .iter()
         .map(|setting| variable(setting.key))
         .find(|known| squeezed(known) == squeezed(name));
-    let near = || propose(&rest.replace("__", ".").to_ascii_lowercase()).map(variable);
+    let near = || propose(&rest.replace("__", ".").to_ascii_lowercase(), variable);
     let proposal = same.or_else(near);
     if proposal.is_some() || rest.contains("__") {
         layer

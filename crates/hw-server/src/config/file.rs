@@ -100,7 +100,7 @@ impl Reader<'_> {
         let proposal = match is_table {
             true => hw_catalog::closest(&key, sections()).map(str::to_owned),
             false if keys::is_section(&key) => Some(format!("[{key}]")),
-            false => propose(&key).map(str::to_owned),
+            false => propose(&key, str::to_owned),
         };
         self.fault(&Fault::UnknownKey { key, proposal }, name.span().start);
     }
@@ -114,18 +114,22 @@ impl Reader<'_> {
     }
 }
 
-/// The key that was probably meant: a near one, or one whose last part is exactly this.
-pub(super) fn propose(key: &str) -> Option<&'static str> {
-    let near = hw_catalog::closest(key, SETTINGS.iter().map(|setting| setting.key));
+/// Keys that end alike and are proposed together at most.
+const SAME_END_MAX: usize = 2;
+
+/// The key that was probably meant: a near one, or one or two whose last part is exactly this; each as `shown`, two as one
+/// text between back-ticks.
+pub(super) fn propose(key: &str, shown: impl Fn(&str) -> String) -> Option<String> {
+    let keys = || SETTINGS.iter().map(|setting| setting.key);
+    if let Some(near) = hw_catalog::closest(key, keys()) {
+        return Some(shown(near));
+    }
     let last = key.rsplit('.').next().unwrap_or(key);
-    let same_end = || {
-        let mut ends = SETTINGS
-            .iter()
-            .map(|setting| setting.key)
-            .filter(|known| known.rsplit('.').next() == Some(last));
-        ends.next().filter(|_| ends.next().is_none())
-    };
-    near.or_else(same_end)
+    let ends: Vec<String> = keys()
+        .filter(|known| known.rsplit('.').next() == Some(last))
+        .map(shown)
+        .collect();
+    ((1..=SAME_END_MAX).contains(&ends.len())).then(|| ends.join("` or `"))
 }
 
 /// A quoted key that holds a dot is one name, not a path.

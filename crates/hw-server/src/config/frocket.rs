@@ -56,7 +56,6 @@ const NO_REDIS: &str = "the store is SQLite in the data folder, or Postgres (`st
 const NO_LAMBDA: &str = "tasks run in worker processes";
 const NO_PREFLIGHT: &str = "workers claim the parts they hold first, without a pause";
 const NO_POLLING: &str = "changes are told by events";
-const FIXED_BUCKETS: &str = "the buckets of histograms are fixed";
 const BY_AWS_NAMES: &str = "object stores are shared by all parts; use the names without the prefix";
 
 /// Every name that Funnel Rocket knows, without the prefix.
@@ -68,10 +67,7 @@ const NAMES: &[(&str, Effect)] = &[
     ),
     ("APISERVER_ADMIN_ACTIONS", Sets("compat.admin_actions", AsIs)),
     ("APISERVER_ERROR_DETAILS", Sets("compat.error_details", AsIs)),
-    (
-        "APISERVER_PRETTYPRINT",
-        Nothing(Flag, "answers are compact; `jq` prints them"),
-    ),
+    ("APISERVER_PRETTYPRINT", Sets("compat.pretty_print", AsIs)),
     ("AWS_ACCESS_KEY_ID", Sets("s3.access_key_id", AsIs)),
     ("AWS_ENDPOINT_URL", Sets("s3.endpoint", AsIs)),
     ("AWS_NO_SIGNATURE", Sets("s3.skip_signature", AsIs)),
@@ -129,19 +125,19 @@ const NAMES: &[(&str, Effect)] = &[
     ("LAMBDA_AWS_MAX_POOL_CONNECTIONS", Nothing(Count, NO_LAMBDA)),
     ("LAMBDA_AWS_READ_TIMEOUT", Nothing(Number, NO_LAMBDA)),
     ("LAMBDA_AWS_RETRIES_MAX_ATTEMPTS", Nothing(Count, NO_LAMBDA)),
-    ("LOG_FILE", Nothing(Anything, "logs go to the error output")),
+    ("LOG_FILE", Sets("log.file", AsIs)),
     ("LOG_FORMAT", Nothing(Anything, "see `log.format`")),
     ("LOG_LEVEL", Sets("log.level", LogLevel)),
-    ("METRICS_BUCKETS_BYTES", Nothing(Numbers, FIXED_BUCKETS)),
-    ("METRICS_BUCKETS_DEFAULT", Nothing(Numbers, FIXED_BUCKETS)),
-    ("METRICS_BUCKETS_DOLLARS", Nothing(Numbers, FIXED_BUCKETS)),
-    ("METRICS_BUCKETS_GROUPS", Nothing(Numbers, FIXED_BUCKETS)),
-    ("METRICS_BUCKETS_ROWS", Nothing(Numbers, FIXED_BUCKETS)),
-    ("METRICS_BUCKETS_SECONDS", Nothing(Numbers, FIXED_BUCKETS)),
+    ("METRICS_BUCKETS_BYTES", Sets("metrics.buckets.bytes", AsIs)),
     (
-        "METRICS_EXPORT_LASTRUN",
-        Nothing(Anything, "`headwater job export` writes a run's figures"),
+        "METRICS_BUCKETS_DEFAULT",
+        Nothing(Numbers, "every histogram has a unit with buckets of its own"),
     ),
+    ("METRICS_BUCKETS_DOLLARS", Nothing(Numbers, "runs here have no price")),
+    ("METRICS_BUCKETS_GROUPS", Sets("metrics.buckets.groups", AsIs)),
+    ("METRICS_BUCKETS_ROWS", Sets("metrics.buckets.rows", AsIs)),
+    ("METRICS_BUCKETS_SECONDS", Sets("metrics.buckets.seconds", AsIs)),
+    ("METRICS_EXPORT_LASTRUN", Sets("metrics.export_lastrun", AsIs)),
     ("METRICS_EXPORT_PROMETHEUS", Sets("metrics.export", AsIs)),
     (
         "PART_SELECTION_MODE",
@@ -151,10 +147,7 @@ const NAMES: &[(&str, Effect)] = &[
     ("REDIS_DB", Nothing(Count, NO_REDIS)),
     ("REDIS_HOST", Nothing(Anything, NO_REDIS)),
     ("REDIS_PORT", Nothing(Count, NO_REDIS)),
-    (
-        "STATS_TIMING_PERCENTILES",
-        Nothing(Numbers, "the percentiles of answers are fixed"),
-    ),
+    ("STATS_TIMING_PERCENTILES", Sets("funnel.stats_percentiles", AsIs)),
     (
         "UNREGISTER_LAST_USED_INTERVAL",
         Sets("tables.unregister_guard", Seconds),

@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Text,
     /// Several texts.
     Texts,
+    /// One or more ascending numbers, each above the first bound and at most the second.
+    Numbers(f64, f64),
 }
 
 /// A value as a layer gives it.
@@ -123,19 +125,28 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("registration.top_share_min", Kind::Number(0.0, 1.0)),
     plain("tables.unregister_guard", Kind::Duration { zero: true }),
     plain("funnel.top_count", Kind::Count(1, 100_000)),
+    plain("funnel.stats_percentiles", Kind::Numbers(0.0, 1.0)),
     plain("cache.results", Kind::Flag),
     plain("cache.memory", Kind::Share { zero: true }),
     plain("compat.funnel_rocket", Kind::Flag),
     plain("compat.funnel_rocket_status", Kind::Flag),
     plain("compat.error_details", Kind::Flag),
     plain("compat.admin_actions", Kind::Flag),
+    plain("compat.pretty_print", Kind::Flag),
     plain(
         "log.level",
         Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),
     ),
     plain("log.format", Kind::Word(&["auto", "text", "json"])),
+    plain("log.file", Kind::Text),
     plain("metrics.export", Kind::Flag),
+    plain("metrics.listen", Kind::Address),
     plain("metrics.dataset_label", Kind::Flag),
+    plain("metrics.export_lastrun", Kind::Text),
+    plain("metrics.buckets.seconds", Kind::Numbers(0.0, f64::MAX)),
+    plain("metrics.buckets.bytes", Kind::Numbers(0.0, f64::MAX)),
+    plain("metrics.buckets.rows", Kind::Numbers(0.0, f64::MAX)),
+    plain("metrics.buckets.groups", Kind::Numbers(0.0, f64::MAX)),
 ];
 
 /// The setting of exactly this key.
@@ -168,6 +179,8 @@ impl Kind {
             Self::StoreAddress => "the address of a Postgres store".to_owned(),
             Self::Text => "a text".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
+            Self::Numbers(above, f64::MAX) => format!("ascending numbers above {above}"),
+            Self::Numbers(above, most) => format!("ascending numbers above {above} and up to {most}"),
         }
     }
 
@@ -186,6 +199,7 @@ impl Kind {
                 .to_owned(),
             Self::Text => "write a text that is not empty".to_owned(),
             Self::Texts => "write for instance `[\"a\", \"b\"]`".to_owned(),
+            Self::Numbers(..) => "write for instance `[0.25, 0.5, 1]`".to_owned(),
         }
     }
 
@@ -219,6 +233,7 @@ impl Kind {
             Self::Count(..) => text.trim().replace('_', "").parse::<u64>().ok().map(Value::from),
             Self::Number(..) => text.trim().parse::<f64>().ok().map(Value::from),
             Self::Texts => Some(texts(text)),
+            Self::Numbers(..) => numbers(text),
             Self::Duration { .. }
             | Self::Size
             | Self::Share { .. }
@@ -235,6 +250,7 @@ impl Kind {
             Self::Count(..) => value.is_u64(),
             Self::Number(..) => value.is_number(),
             Self::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+            Self::Numbers(..) => value.as_array().is_some_and(|items| items.iter().all(Value::is_number)),
             Self::Duration { .. }
             | Self::Size
             | Self::Share { .. }
@@ -263,6 +279,7 @@ impl Kind {
             Self::Address => text.parse::<ListenAddress>().is_ok(),
             Self::StoreAddress => hw_store::PostgresStore::shown_address(text).is_ok(),
             Self::Text => !text.trim().is_empty(),
+            Self::Numbers(above, most) => are_ascending(&value, above, most),
         };
         match fits {
             true => Ok(value),
@@ -305,6 +322,30 @@ fn flag(text: &str) -> Option<bool> {
         "false" | "0" | "no" | "off" => Some(false),
         _ => None,
     }
+}
+
+/// `1, 2`, with or without brackets.
+fn numbers(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let numbers = bare
+        .unwrap_or(text)
+        .split(',')
+        .map(|number| number.trim().parse::<f64>().ok());
+    numbers.collect::<Option<Vec<f64>>>().map(Value::from)
+}
+
+/// Whether the list holds numbers, each greater than the one before.
+fn are_ascending(list: &Value, above: f64, most: f64) -> bool {
+    let Some(items) = list.as_array().filter(|items| !items.is_empty()) else {
+        return false;
+    };
+    let mut before = above;
+    items.iter().all(|item| {
+        let number = item.as_f64().filter(|number| *number > before && *number <= most);
+        before = number.unwrap_or(before);
+        number.is_some()
+    })
 }
 
 /// `a, b`, or a JSON list where an entry holds a comma.

@@ -270,6 +270,8 @@ pub struct TableSettings {
 pub struct FunnelSettings {
     /// Values of a `top` aggregation.
     pub top_count: u32,
+    /// Percentiles of times in `stats`, as shares of 1, ascending.
+    pub stats_percentiles: Vec<f64>,
 }
 
 /// `cache.*`.
@@ -294,6 +296,8 @@ pub struct CompatSettings {
     pub error_details: bool,
     /// Whether datasets can be registered, unregistered and their parts listed there.
     pub admin_actions: bool,
+    /// Whether documents there are indented.
+    pub pretty_print: bool,
 }
 
 /// `log.*`.
@@ -304,6 +308,9 @@ pub struct LogSettings {
     pub level: String,
     /// `auto`, `text` or `json`.
     pub format: String,
+    /// File to write to instead of standard error.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
 }
 
 /// `metrics.*`.
@@ -312,8 +319,30 @@ pub struct LogSettings {
 pub struct MetricSettings {
     /// Whether `/metrics` is served.
     pub export: bool,
+    /// A further address for `/metrics` and the routes of health alone.
+    #[serde(default)]
+    pub listen: Option<ListenAddress>,
     /// Whether metrics of jobs carry their table's name.
     pub dataset_label: bool,
+    /// File that the metrics of the last query or registration are written to.
+    #[serde(default)]
+    pub export_lastrun: Option<PathBuf>,
+    /// Upper bounds of histograms under Funnel Rocket's names.
+    pub buckets: BucketSettings,
+}
+
+/// `metrics.buckets.*`: upper bounds by unit, ascending.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BucketSettings {
+    /// Of times.
+    pub seconds: Vec<f64>,
+    /// Of sizes.
+    pub bytes: Vec<f64>,
+    /// Of numbers of rows.
+    pub rows: Vec<f64>,
+    /// Of numbers of groups.
+    pub groups: Vec<f64>,
 }
 
 /// A time.

@@ -70,6 +70,12 @@ fn form(kind: Kind) -> Value {
         Kind::Word(words) => json!({"type": "string", "enum": words}),
         Kind::Address | Kind::StoreAddress | Kind::Text => json!({"type": "string", "minLength": 1}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Numbers(above, f64::MAX) => {
+            json!({"type": "array", "minItems": 1, "items": {"type": "number", "exclusiveMinimum": above}})
+        }
+        Kind::Numbers(above, most) => {
+            json!({"type": "array", "minItems": 1, "items": {"type": "number", "exclusiveMinimum": above, "maximum": most}})
+        }
     }
 }
 

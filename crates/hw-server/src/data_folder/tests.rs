@@ -24,6 +24,7 @@ fn document() -> ServerDocument {
         pid: 1,
         version: "0".to_owned(),
         http: None,
+        metrics: None,
         socket: None,
         data_dir: "/x".to_owned(),
         store: "memory".to_owned(),

@@ -9,7 +9,7 @@ use hw_store::{EventFilter, JobFilter, PageRequest, Store, StoreError};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::rocket;
+use super::rocket::{self, RunOptions};
 use super::{
     EVENTS, JOB_SECONDS, JOBS_ENDED, JOBS_SUBMITTED, JOBS_UNFINISHED, Metrics, TASK_LATE, TASK_RETRIES, TASKS_ENDED,
 };
@@ -21,10 +21,10 @@ const BATCH: u32 = 1_000;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What is told of ended jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CollectOptions {
-    /// Whether they are told apart by the table that they read.
-    pub(crate) dataset_label: bool,
+    /// What is told of queries and registrations; among others, whether jobs are told apart by the table that they read.
+    pub(crate) runs: RunOptions,
     /// Whether they are told under Funnel Rocket's names, too.
     pub(crate) funnel_rocket: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) async fn collect(
         wakes.borrow_and_update();
         let looked = match cursor {
             None => begin(&metrics, &*store).await,
-            Some(cursor) => catch_up(&metrics, &*store, options, cursor).await,
+            Some(cursor) => catch_up(&metrics, &*store, &options, cursor).await,
         };
         match looked {
             Ok(next) => cursor = Some(next),
@@ -86,7 +86,7 @@ async fn begin(metrics: &Metrics, store: &dyn Store) -> Result<EventSeq, StoreEr
 async fn catch_up(
     metrics: &Metrics,
     store: &dyn Store,
-    options: CollectOptions,
+    options: &CollectOptions,
     mut cursor: EventSeq,
 ) -> Result<EventSeq, StoreError> {
     loop {
@@ -143,16 +143,16 @@ fn count(metrics: &Metrics, event: &Event) {
 async fn observe_job(
     metrics: &Metrics,
     store: &dyn Store,
-    options: CollectOptions,
+    options: &CollectOptions,
     job: JobId,
 ) -> Result<(), StoreError> {
     if let Some(record) = store.load_job(job).await? {
-        let table = record.reads.first().filter(|_| options.dataset_label);
+        let table = record.reads.first().filter(|_| options.runs.dataset_label);
         let dataset = table.map(|(name, _)| name.to_string()).unwrap_or_default();
         let labels = [record.kind.as_str(), record.state.as_str(), &dataset];
         metrics.observe(JOB_SECONDS, &labels, record.age);
         if options.funnel_rocket {
-            rocket::observe_job(metrics, store, &record, &dataset).await?;
+            rocket::observe_job(metrics, store, &record, &options.runs).await?;
         }
     }
     Ok(())

@@ -4,7 +4,41 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::{FAMILIES, Family, FamilyKind, HTTP_REQUESTS, HTTP_RUNNING, Metrics, ROCKET_FAMILIES, SERIES_MAX};
+use super::{FAMILIES, Family, FamilyKind, HTTP_REQUESTS, HTTP_RUNNING, Metrics, ROCKET_FAMILIES, SERIES_MAX, Unit};
+use crate::config::BucketSettings;
+
+fn metrics() -> Metrics {
+    Metrics::new(BucketSettings {
+        seconds: vec![0.5, 2.0],
+        bytes: vec![1024.0],
+        rows: vec![10.0],
+        groups: vec![5.0],
+    })
+}
+
+#[test]
+fn bounds_of_histograms_by_unit_are_those_of_the_settings() {
+    const TIMES: Family = Family {
+        name: "zoo_seconds",
+        kind: FamilyKind::Sized(Unit::Seconds),
+        labels: &[],
+        help: "Times.",
+    };
+    let metrics = metrics();
+    for millis in [400, 600, 3000] {
+        metrics.observe(TIMES, &[], Duration::from_millis(millis));
+    }
+    expect![[r#"
+        # HELP zoo_seconds Times.
+        # TYPE zoo_seconds histogram
+        zoo_seconds_bucket{le="0.5"} 1
+        zoo_seconds_bucket{le="2"} 2
+        zoo_seconds_bucket{le="+Inf"} 3
+        zoo_seconds_sum 4
+        zoo_seconds_count 3
+    "#]]
+    .assert_eq(&metrics.render());
+}
 
 #[test]
 fn the_text_is_prometheus_own() {
@@ -14,7 +48,7 @@ fn the_text_is_prometheus_own() {
         labels: &["animal"],
         help: "Times.",
     };
-    let metrics = Metrics::default();
+    let metrics = metrics();
     metrics.add(HTTP_REQUESTS, &["/jobs", "200"], 1.0);
     metrics.add(HTTP_REQUESTS, &["/jobs", "200"], 1.0);
     metrics.set(HTTP_RUNNING, &[], 3.0);
@@ -41,7 +75,7 @@ fn the_text_is_prometheus_own() {
 
 #[test]
 fn labels_are_bounded() {
-    let metrics = Metrics::default();
+    let metrics = metrics();
     for number in 0..SERIES_MAX + 50 {
         metrics.add(HTTP_REQUESTS, &[&number.to_string(), "200"], 1.0);
     }
@@ -71,7 +105,7 @@ fn names_follow_the_conventions() {
 
 #[test]
 fn labels_without_a_value_are_left_out() {
-    let metrics = Metrics::default();
+    let metrics = metrics();
     metrics.observe(super::JOB_SECONDS, &["funnel", "failed", ""], Duration::from_secs(1));
     metrics.observe(super::JOB_SECONDS, &["funnel", "failed", "t"], Duration::from_secs(1));
     let text = metrics.render();
@@ -88,7 +122,7 @@ fn the_committed_table_of_metrics_is_current() {
         let kind = match family.kind {
             FamilyKind::Counter => "counter",
             FamilyKind::Gauge => "gauge",
-            FamilyKind::Histogram(_) => "histogram",
+            FamilyKind::Histogram(_) | FamilyKind::Sized(_) => "histogram",
         };
         let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
         format!(

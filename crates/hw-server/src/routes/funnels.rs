@@ -100,6 +100,7 @@ async fn explain(
     };
     let kind = FunnelKind {
         default_top: u64::from(state.config().funnel.top_count),
+        percentiles: state.config().funnel.stats_percentiles.clone(),
     };
     let question = match kind.question(&params, &asker).await {
         Ok(question) => question,

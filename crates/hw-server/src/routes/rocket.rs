@@ -12,6 +12,7 @@
 mod answer;
 mod datasets;
 mod name;
+mod pretty;
 mod progress;
 mod queries;
 mod run;
@@ -26,7 +27,7 @@ use crate::problem::{ApiError, Fault};
 use crate::request::QueryPairs;
 use crate::state::State as Server;
 
-pub(crate) use answer::speak;
+pub(crate) use answer::{is_of_funnel_rocket, speak, spoken};
 
 pub(super) fn routes() -> Vec<Route> {
     [datasets::routes(), queries::routes(), runs::routes()]

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::setting::Setting;
-use crate::metrics::{CollectOptions, collect};
+use crate::metrics::{CollectOptions, RunOptions, collect};
 
 #[tokio::test]
 async fn a_server_is_live_and_ready_until_it_stops() {
@@ -33,7 +33,10 @@ async fn metrics_tell_of_requests_jobs_and_memory() {
         setting.state.metrics.clone(),
         store,
         CollectOptions {
-            dataset_label: true,
+            runs: RunOptions {
+                dataset_label: true,
+                lastrun: None,
+            },
             funnel_rocket: true,
         },
         stop,

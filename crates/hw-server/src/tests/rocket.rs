@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::client::{Reply, TCP, TCP_WITH_TOKEN};
 use super::setting::Setting;
 use crate::auth::Transport;
-use crate::metrics::{CollectOptions, collect};
+use crate::metrics::{CollectOptions, RunOptions, collect};
 
 const EMPTY: &str = "/datasets/events/empty-query";
 
@@ -105,6 +105,9 @@ async fn every_fault_of_a_registration_is_told() {
             "unknown member `patern`"
         ]
     );
+    assert_eq!(document["errorMessage"], messages.join("; "));
+    let pointers = [0, 1].map(|error| document["errors"][error]["pointer"].as_str().unwrap());
+    assert_eq!(pointers, ["/groupIdColumn", "/timestampColumn"]);
     assert_eq!(setting.get("/datasets").await.ok(), json!([]));
 }
 
@@ -206,8 +209,62 @@ async fn failures_have_apt_statuses_and_funnel_rockets_form() {
     assert!(document["requestId"].as_str().unwrap().contains('-'), "{document}");
     assert_eq!(document["stats"]["invoker"]["totalTasks"], 0);
     assert!(document.get("query").is_none());
-    // What is not there at all is refused as everywhere.
-    assert_eq!(setting.get("/datasets/events/nothing").await.problem().status, 404);
+    for (method, path, status, kind) in [
+        (Method::GET, "/datasets/events/nothing", 404, "NOT_FOUND"),
+        (Method::GET, "/datasets/", 404, "NOT_FOUND"),
+        (Method::GET, "/datasets/events/query", 405, "INVALID_ARGUMENTS"),
+        (Method::PUT, "/datasets", 405, "INVALID_ARGUMENTS"),
+    ] {
+        let reply = setting.call(method, path).send().await;
+        let (found, found_kind, _) = failure(&reply);
+        assert_eq!((found, found_kind.as_str()), (status, kind), "{path}");
+    }
+    assert_eq!(setting.get("/datasetsandmore").await.problem().status, 404);
+}
+
+#[tokio::test]
+async fn what_failed_is_counted_as_in_the_list_of_runs() {
+    let setting = registered(&[("jobs.timeout", "300ms")]).await;
+    setting.add_worker(&[]).await;
+    let reply = query(&setting, json!({"tasks": 2})).await;
+    assert_eq!(failure(&reply).1, "TIMEOUT");
+    let answer = reply.json();
+    let request = answer["requestId"].as_str().unwrap();
+    let run = setting.get(&format!("/runs/{request}")).await.ok();
+    assert_eq!(run["progress"]["tasks"], json!({"ENDED_FAILED": 2}));
+    assert_eq!(answer["stats"]["invoker"]["failedTasks"], 2, "{answer}");
+}
+
+#[tokio::test]
+async fn documents_are_indented_where_the_settings_say_so() {
+    let setting = registered(&[("compat.pretty_print", "true")]).await;
+    let plain = registered(&[]).await;
+    let indented = setting.get("/datasets/events/parts").await;
+    assert!(
+        indented.text.starts_with("{\n  \"namingMethod\": \"LIST\","),
+        "{}",
+        indented.text
+    );
+    assert_eq!(indented.json(), plain.get("/datasets/events/parts").await.ok());
+    let refused = setting.get("/datasets/evnets/schema").await;
+    assert!(refused.text.starts_with("{\n  \"success\": false"), "{}", refused.text);
+    let streamed = setting
+        .post("/datasets/events/query?stream=true", json!({"a": 1}))
+        .await;
+    assert_eq!(streamed.lines().len(), streamed.text.lines().count());
+    assert!(!setting.get("/api/v1/tables").await.text.contains('\n'));
+}
+
+#[tokio::test]
+async fn a_run_that_is_answered_from_the_cache_bears_its_label() {
+    let setting = registered(&[]).await;
+    let first = query(&setting, json!({"a": 1})).await.ok();
+    let path = "/datasets/events/query?tag=zzz";
+    let again = setting.post(path, json!({"a": 1})).await.ok();
+    assert_eq!(again["by"], first["by"]);
+    let runs = setting.get("/runs?tag=zzz").await.ok();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "{runs}");
+    assert_eq!(runs["runs"][0]["tags"], json!(["zzz"]));
 }
 
 #[tokio::test]
@@ -221,6 +278,14 @@ async fn all_failures_have_status_500_where_the_settings_say_so() {
         (
             query(&setting, json!({"wrong": 1})).await,
             "Error: Query validation failed: ValidationError(SCHEMA: unknown member `wrong`)",
+        ),
+        (
+            setting.post("/datasets/register", json!({"name": "x"})).await,
+            "Error: `groupIdColumn` is missing; `timestampColumn` is missing",
+        ),
+        (
+            setting.get("/datasets/events/nothing").await,
+            "Error: there is nothing at `/datasets/events/nothing`",
         ),
     ] {
         assert_eq!((reply.status.as_u16(), reply.text.as_str()), (500, text));
@@ -474,8 +539,12 @@ async fn the_routes_can_be_switched_off() {
 async fn metrics_have_funnel_rockets_names_too() {
     let setting = Setting::new().await;
     setting.add_worker(&[]).await;
+    let lastrun = setting.folder.path().join("lastrun.csv");
     let options = CollectOptions {
-        dataset_label: false,
+        runs: RunOptions {
+            dataset_label: true,
+            lastrun: Some(lastrun.clone()),
+        },
         funnel_rocket: true,
     };
     let store = setting.state.parts().store.clone();
@@ -490,18 +559,22 @@ async fn metrics_have_funnel_rockets_names_too() {
         .start()
         .await;
     for task in setting.claim().await {
-        let outcome = json!({"scannedRows": 1500, "scannedGroups": 7, "seconds": 0.75, "loadSeconds": 0.25});
+        let outcome = json!({"scannedRows": 1500, "scannedGroups": 7, "seconds": 0.75, "loadSeconds": 0.25,
+            "invokeLatency": 0.0625, "loadFrom": "memory_cache"});
         setting.succeed(&task, outcome).await;
     }
     Reply::of(streamed).await;
     let job = r#"component="invoker",success="True",dataset="None",job_type="query""#;
-    let task = r#"component="worker",success="True",dataset="None",job_type="query",worker_startup="warm",load_from="source",part_select_method="set_by_invoker""#;
+    let task = r#"component="worker",success="True",dataset="None",job_type="query",worker_startup="warm",load_from="memory_cache",part_select_method="set_by_invoker""#;
     let lines = [
         format!("invoker_total_seconds_count{{{job}}} 1"),
-        r#"invoker_total_seconds_count{component="invoker",success="True",dataset="None",job_type="register"} 1"#
+        r#"invoker_total_seconds_count{component="invoker",success="True",dataset="events",job_type="register"} 1"#
             .to_owned(),
         format!("invoke_to_run_seconds_count{{{task}}} 1"),
-        format!("task_total_run_seconds_count{{{task}}} 1"),
+        format!("invoke_to_run_seconds_sum{{{task}}} 0.0625"),
+        format!("task_total_run_seconds_sum{{{task}}} 0.75"),
+        format!("task_download_seconds_sum{{{task}}} 0"),
+        format!("task_load_file_seconds_sum{{{task}}} 0.25"),
         format!("task_total_load_seconds_sum{{{task}}} 0.25"),
         format!("task_run_query_seconds_sum{{{task}}} 0.5"),
         format!("scanned_rows_bucket{{{task},le=\"1000\"}} 0"),
@@ -517,9 +590,17 @@ async fn metrics_have_funnel_rockets_names_too() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // The funnels of these tests name no table that they read.
     for line in lines {
         assert!(text.lines().any(|known| known == line), "{line} is missing in\n{text}");
     }
     setting.stop();
     collecting.await.unwrap();
+    let rows = std::fs::read_to_string(lastrun).unwrap();
+    assert!(
+        rows.starts_with("name,value,component,success,dataset,job_type,"),
+        "{rows}"
+    );
+    let row = "scanned_rows,1500.0,worker,True,None,query,warm,memory_cache,set_by_invoker";
+    assert!(rows.lines().any(|line| line == row), "{rows}");
 }

@@ -240,6 +240,7 @@ fn facts() -> ServerDocument {
         pid: 1,
         version: "0.1.0".to_owned(),
         http: None,
+        metrics: None,
         socket: None,
         data_dir: "/data".to_owned(),
         store: "memory".to_owned(),

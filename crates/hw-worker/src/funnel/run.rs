@@ -109,6 +109,7 @@ impl FunnelRunner {
     /// Matches the rows of some parts. Dropping the future cancels the scan.
     async fn part(&self, task: &ClaimedTask, meter: &Meter) -> Result<Outcome, Failure> {
         let started = self.clock.elapsed();
+        let latency = self.latency(task.id.job);
         let job = self.last_job.of(task)?;
         let PartTask { parts, found } = read(&task.params)?;
         let (table, query) = match (&job.table, found) {
@@ -128,6 +129,7 @@ impl FunnelRunner {
             query,
             export,
         };
+        let rows = scan.parts.iter().map(|part| part.rows).sum::<Option<u64>>();
         let run = self.engine.session(input).start_funnel(scan);
         let run = run.map_err(|error| query_failure(&error))?;
         let opened = self.clock.elapsed();
@@ -142,6 +144,7 @@ impl FunnelRunner {
             bytes_read,
             files_total,
             files_pruned,
+            files_held,
             row_groups_total,
             row_groups_pruned,
             redistributed,
@@ -161,13 +164,15 @@ impl FunnelRunner {
             "bytesRead": bytes_read,
             "filesTotal": files_total,
             "filesPruned": files_pruned,
+            "loadFrom": load_from(files_held, files_total.saturating_sub(files_pruned)),
+            "rowsTotal": rows,
             "rowGroupsTotal": row_groups_total,
             "rowGroupsPruned": row_groups_pruned,
             "redistributed": redistributed,
             "scannedRows": partial.scanned_rows(),
             "scannedGroups": partial.scanned_groups(),
             "loadSeconds": opened.since(started).as_secs_f64(),
-            "invokeLatency": self.latency(task.id.job),
+            "invokeLatency": latency,
             "seconds": self.clock.elapsed().since(started).as_secs_f64(),
         });
         Ok(Outcome { document, files })
@@ -200,6 +205,14 @@ impl FunnelRunner {
         };
         let found = discovered(&self.stores, &self.access, source).await?;
         Ok(Outcome::of(written(&found)))
+    }
+}
+
+/// Where a task's rows came from, in Funnel Rocket's words: memory only if no file had to be read.
+fn load_from(files_held: u64, files_needed: u64) -> &'static str {
+    match files_held > 0 && files_held == files_needed {
+        true => "memory_cache",
+        false => "source",
     }
 }
 

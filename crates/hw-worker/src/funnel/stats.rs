@@ -8,50 +8,90 @@ use hw_funnel::Partial;
 use hw_job::{JobView, TaskView};
 use serde_json::{Map, Value, json};
 
-/// Percentiles that are told, with the number of samples from which each means something.
-const PERCENTILES: [(u32, usize); 5] = [(25, 20), (50, 1), (75, 20), (95, 20), (99, 100)];
+/// Samples from which percentiles other than the median mean something.
+const SAMPLES_MIN: usize = 20;
+
+/// Samples from which those beyond the 98th do.
+const SAMPLES_MIN_EXTREME: usize = 100;
+
+/// Where the extreme ones begin.
+const EXTREME: f64 = 0.98;
+
+/// The median, which is always told.
+const MEDIAN: f64 = 0.5;
 
 /// Width of a slot of `taskSuccessOverTime`, in seconds.
 const SLOT_SECONDS: f64 = 0.25;
 
-pub(super) fn stats(job: &JobView<'_>, table: &Table, parts: &[&TaskView], merged: &Partial) -> Value {
-    let latency = numbers(parts, "invokeLatency");
-    let run = numbers(parts, "seconds");
-    let attempts: u32 = parts.iter().map(|task| task.attempts).sum();
-    let tasks = parts.len();
+pub(super) fn stats(
+    job: &JobView<'_>,
+    table: &Table,
+    parts: &[&TaskView],
+    merged: &Partial,
+    percentiles: &[f64],
+) -> Value {
+    let redistributed = |task: &&TaskView| task.outcome.get("redistributed") == Some(&Value::Bool(true));
     json!({
+        // Until the result is there: the making of it is added when it is made.
         "totalTime": seconds(job.elapsed),
         "dataset": {"totalSize": table.bytes, "parts": table.dataset.as_ref().map_or(0, |dataset| dataset.parts)},
-        "invoker": {
-            "enqueueTime": seconds(job.enqueued),
-            "pollTime": seconds(job.elapsed.saturating_sub(job.enqueued)),
-            "totalTasks": tasks,
-            "totalAttempts": attempts,
-            "failedTasks": 0,
-            "failedAttempts": u64::from(attempts).saturating_sub(tasks as u64),
-            "taskSuccessOverTime": over_time(&latency, &run),
-        },
-        "worker": {
-            "warmTasks": tasks,
-            "coldTasks": 0,
-            "scannedRows": merged.scanned_rows(),
-            "scannedGroups": merged.scanned_groups(),
-            "bytesRead": total(parts, "bytesRead"),
-            "files": {"total": total(parts, "filesTotal"), "pruned": total(parts, "filesPruned")},
-            "rowGroups": {"total": total(parts, "rowGroupsTotal"), "pruned": total(parts, "rowGroupsPruned")},
-            "cache": {"source": tasks, "diskCache": 0},
-            "invokeLatency": timing(latency),
-            // Parts are matched while they are read: what is told apart is the time until that begins.
-            "loadTime": timing(numbers(parts, "loadSeconds")),
-            "totalTime": timing(run),
-        },
-        "groups": if parts.iter().any(|task| task.outcome.get("redistributed") == Some(&Value::Bool(true))) {
-            "redistributed"
-        } else {
-            "contained"
-        },
+        "invoker": invoker(job, parts),
+        "worker": worker(parts, merged, percentiles),
+        "groups": if parts.iter().any(redistributed) { "redistributed" } else { "contained" },
         "columns": loaded_columns(table, parts),
     })
+}
+
+fn invoker(job: &JobView<'_>, parts: &[&TaskView]) -> Value {
+    let (latency, run) = (numbers(parts, "invokeLatency"), numbers(parts, "seconds"));
+    let attempts: u32 = parts.iter().map(|task| task.attempts).sum();
+    json!({
+        "enqueueTime": seconds(job.enqueued),
+        "pollTime": seconds(job.elapsed.saturating_sub(job.enqueued)),
+        "totalTasks": parts.len(),
+        "totalAttempts": attempts,
+        "failedTasks": 0,
+        "failedAttempts": u64::from(attempts).saturating_sub(parts.len() as u64),
+        "lostRetries": parts.iter().map(|task| task.lost).sum::<u32>(),
+        "taskSuccessOverTime": over_time(&latency, &run),
+    })
+}
+
+fn worker(parts: &[&TaskView], merged: &Partial, percentiles: &[f64]) -> Value {
+    let tasks = parts.len();
+    let timing = |samples: Vec<f64>| timing(samples, percentiles);
+    let (load, run) = (numbers(parts, "loadSeconds"), numbers(parts, "seconds"));
+    let engine = run.iter().zip(&load).map(|(run, load)| (run - load).max(0.0)).collect();
+    let is_held = |task: &&&TaskView| task.outcome.get("loadFrom") == Some(&json!("memory_cache"));
+    let held = parts.iter().filter(is_held).count();
+    json!({
+        "warmTasks": tasks,
+        "coldTasks": 0,
+        "scannedRows": merged.scanned_rows(),
+        "scannedGroups": merged.scanned_groups(),
+        "bytesRead": total(parts, "bytesRead"),
+        "files": {"total": total(parts, "filesTotal"), "pruned": total(parts, "filesPruned")},
+        "rowGroups": {"total": total(parts, "rowGroupsTotal"), "pruned": total(parts, "rowGroupsPruned")},
+        "rows": rows(parts, merged.scanned_rows()),
+        "cache": {"source": tasks - held, "diskCache": 0, "memoryCache": held},
+        "cacheHitRatio": (tasks > 0).then(|| held as f64 / tasks as f64),
+        "invokeLatency": timing(numbers(parts, "invokeLatency")),
+        // Workers take what fits them without a pause.
+        "preflightSleep": timing(vec![0.0; tasks]),
+        // Parts are matched while they are read: what is told apart is the time until that begins.
+        "loadTime": timing(load),
+        "engineTime": timing(engine),
+        "totalTime": timing(run),
+    })
+}
+
+/// All rows, and those that the timeframe rules out; null where not every part tells its rows.
+fn rows(parts: &[&TaskView], scanned: u64) -> Value {
+    let told = parts.iter().map(|task| task.outcome.get("rowsTotal")?.as_u64());
+    match told.sum::<Option<u64>>() {
+        Some(total) => json!({"total": total, "pruned": total.saturating_sub(scanned)}),
+        None => Value::Null,
+    }
 }
 
 /// Number of successes in each quarter of a second since the request, slots without one left out.
@@ -68,7 +108,7 @@ fn over_time(latency: &[f64], run: &[f64]) -> Value {
 }
 
 /// Least, mean and greatest value with percentiles (nearest rank); null without a sample.
-fn timing(mut samples: Vec<f64>) -> Value {
+fn timing(mut samples: Vec<f64>, percentiles: &[f64]) -> Value {
     samples.sort_by(f64::total_cmp);
     let (Some(min), Some(max)) = (samples.first(), samples.last()) else {
         return Value::Null;
@@ -78,11 +118,39 @@ fn timing(mut samples: Vec<f64>) -> Value {
     timing.insert("min".to_owned(), json!(min));
     timing.insert("mean".to_owned(), json!(mean));
     timing.insert("max".to_owned(), json!(max));
-    for (percentile, _) in PERCENTILES.iter().filter(|(_, needed)| samples.len() >= *needed) {
-        let rank = (samples.len() * *percentile as usize).div_ceil(100).max(1);
-        timing.insert(format!("{percentile}%"), json!(samples.get(rank - 1)));
+    for percentile in told(percentiles, samples.len()) {
+        timing.insert(
+            percent(percentile),
+            json!(samples.get(rank(percentile, samples.len()) - 1)),
+        );
     }
     Value::Object(timing)
+}
+
+/// The percentiles that mean something of so many samples.
+fn told(percentiles: &[f64], samples: usize) -> Vec<f64> {
+    if samples < SAMPLES_MIN {
+        return vec![MEDIAN];
+    }
+    let means_something = |percentile: &&f64| **percentile <= EXTREME || samples >= SAMPLES_MIN_EXTREME;
+    percentiles.iter().filter(means_something).copied().collect()
+}
+
+/// Its place among the sorted samples, from 1. What is rounded off is far less than a sample.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a number of samples is between none and all of them"
+)]
+fn rank(percentile: f64, samples: usize) -> usize {
+    let exact = samples as f64 * percentile;
+    ((exact - 1e-9).ceil().max(1.0) as usize).min(samples)
+}
+
+/// `25%`, `99.9%`.
+fn percent(percentile: f64) -> String {
+    format!("{}%", (percentile * 1e6).round() / 1e4)
 }
 
 fn loaded_columns(table: &Table, parts: &[&TaskView]) -> Value {

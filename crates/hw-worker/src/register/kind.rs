@@ -353,7 +353,9 @@ fn finish(
 ) -> Merged {
     let parts = counted_parts(&discovered, &outlines, inspects);
     let warnings = combined.warnings.clone();
-    let attempts: u32 = job.tasks.iter().map(|task| task.attempts).sum();
+    // As Funnel Rocket counts them: one for each part that was looked at closely.
+    let tasks: Vec<_> = job.tasks.iter().filter(|task| task.kind == INSPECT).collect();
+    let attempts: u32 = tasks.iter().map(|task| task.attempts).sum();
     let bytes: u64 = parts.iter().map(|part| part.bytes).sum();
     let table = table(job, expanded.params, &discovered, combined, bytes);
     let result = json!({
@@ -368,10 +370,11 @@ fn finish(
             "invoker": {
                 "enqueueTime": job.enqueued.as_secs_f64(),
                 "pollTime": job.elapsed.saturating_sub(job.enqueued).as_secs_f64(),
-                "totalTasks": job.tasks.len(),
+                "totalTasks": tasks.len(),
                 "totalAttempts": attempts,
                 "failedTasks": 0,
-                "failedAttempts": (attempts as usize).saturating_sub(job.tasks.len()),
+                "failedAttempts": (attempts as usize).saturating_sub(tasks.len()),
+                "lostRetries": tasks.iter().map(|task| task.lost).sum::<u32>(),
             },
         },
     });

@@ -208,6 +208,13 @@ impl Unit {
         for Piece { part, row_groups } in &self.pieces {
             if let Some(hot) = &part.hot {
                 self.check_cancelled()?;
+                let ruled_out = row_groups.iter().filter(|row_group| part.is_skipped(**row_group));
+                let ruled_out = ruled_out.count();
+                skipped += ruled_out as u64;
+                if ruled_out == row_groups.len() {
+                    continue;
+                }
+                self.counters.note_held(&part.part.path);
                 let columns = self.query.columns();
                 let rows = HotRows {
                     part,

@@ -111,6 +111,33 @@ fn funnel_rockets_names_are_aliases_and_ours_win() {
     );
     assert_eq!(setup.show("log.level"), r#""warn" from FROCKET_LOG_LEVEL"#);
     assert_eq!(setup.show("s3.region"), r#""us-east-1" from FROCKET_S3_AWS_REGION"#);
+    let setup = Setup::new()
+        .variable("FROCKET_METRICS_BUCKETS_SECONDS", "0.1, 0.5")
+        .variable("FROCKET_METRICS_BUCKETS_BYTES", "1024")
+        .variable("FROCKET_METRICS_BUCKETS_ROWS", "[10, 100]")
+        .variable("FROCKET_METRICS_BUCKETS_GROUPS", "10,100")
+        .variable("FROCKET_STATS_TIMING_PERCENTILES", "0.1,0.999")
+        .variable("FROCKET_METRICS_EXPORT_LASTRUN", "last.parquet")
+        .variable("FROCKET_APISERVER_PRETTYPRINT", "true")
+        .variable("FROCKET_LOG_FILE", "x.log");
+    let loaded = setup.load().unwrap();
+    assert!(loaded.notices.is_empty(), "{:?}", loaded.notices);
+    let buckets = &loaded.config.metrics.buckets;
+    assert_eq!((&buckets.seconds, &buckets.bytes), (&vec![0.1, 0.5], &vec![1024.0]));
+    assert_eq!(
+        (&buckets.rows, &buckets.groups),
+        (&vec![10.0, 100.0], &vec![10.0, 100.0])
+    );
+    assert_eq!(loaded.config.funnel.stats_percentiles, [0.1, 0.999]);
+    assert_eq!(loaded.config.metrics.export_lastrun, Some("last.parquet".into()));
+    assert_eq!(loaded.config.log.file, Some("x.log".into()));
+    assert!(loaded.config.compat.pretty_print);
+    let faults = |name: &str, value: &str| Setup::new().variable(name, value).faults();
+    for wrong in ["0.5, 0.5", "2, 1", "0, 1", "a", "0.5, 1.5", "0.5;0.6"] {
+        let told = faults("FROCKET_STATS_TIMING_PERCENTILES", wrong);
+        let expected = "HW-C002 `funnel.stats_percentiles` must be ascending numbers above 0 and up to 1";
+        assert!(told.starts_with(expected), "{told}");
+    }
 }
 
 #[test]
@@ -149,7 +176,7 @@ fn wrong_values_of_names_without_effect_are_faults_all_the_same() {
     check("FROCKET_PART_SELECTION_MODE", "server", "worker");
     check("FROCKET_WORKER_SELF_SELECT_ENABLED", "maybe", "true");
     check("FROCKET_AGGREGATIONS_TOP_GRACE_FACTOR", "-1", "2.0");
-    check("FROCKET_METRICS_BUCKETS_SECONDS", "0.1;0.5", "0.1, 0.5");
+    check("FROCKET_METRICS_BUCKETS_DOLLARS", "0.1;0.5", "0.1, 0.5");
     check("FROCKET_INVOKER", "lambda", "aws_lambda");
 }
 

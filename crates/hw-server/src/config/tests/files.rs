@@ -68,10 +68,16 @@ fn what_is_not_toml_has_a_place() {
 }
 
 #[test]
-fn a_last_part_that_is_unique_is_proposed() {
+fn keys_with_this_last_part_are_proposed_unless_there_are_many() {
+    check(
+        "root = \"x\"",
+        expect![[r#"1:1 HW-C001 unknown setting `root` in `headwater.toml` (did you mean `files.root`?)"#]],
+    );
     check(
         "listen = \"127.0.0.1:0\"",
-        expect![[r#"1:1 HW-C001 unknown setting `listen` in `headwater.toml` (did you mean `http.listen`?)"#]],
+        expect![
+            "1:1 HW-C001 unknown setting `listen` in `headwater.toml` (did you mean `http.listen` or `metrics.listen`?)"
+        ],
     );
 }
 

@@ -6,10 +6,11 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use hw_api::{Problem, RocketFailure};
-use hw_job::{JobState, TaskState};
+use hw_job::JobState;
 use hw_store::JobRecord;
 use serde_json::{Value, json};
 
+use super::{pretty, progress};
 use crate::config::CompatSettings;
 use crate::problem::{ApiError, Fault};
 use crate::routes::document;
@@ -30,11 +31,28 @@ const VALIDATION_KINDS: [&str; 6] = [
 /// its clients name any (curl: a form) or none; pages from elsewhere are known by their origin.
 pub(crate) async fn speak(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
     request.headers_mut().remove(CONTENT_TYPE);
-    let mut response = next.run(request).await;
+    let response = spoken(&state, next.run(request).await);
+    match state.config().compat.pretty_print {
+        true => pretty::indented(response).await,
+        false => response,
+    }
+}
+
+/// The same answer with a problem turned into a failure.
+pub(crate) fn spoken(state: &Server, mut response: Response) -> Response {
     match response.extensions_mut().remove::<Fault>() {
         Some(fault) => refused(response, &fault.into_problem(), &state.config().compat),
         None => response,
     }
+}
+
+/// Whether a path without a route is one of those that Funnel Rocket's clients may have meant.
+pub(crate) fn is_of_funnel_rocket(state: &Server, path: &str) -> bool {
+    let below = |folder: &str| {
+        path.strip_prefix(folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    state.config().compat.funnel_rocket && (below("/datasets") || below("/runs"))
 }
 
 /// The refusal keeps its headers: when to come again, which token to bring.
@@ -88,16 +106,40 @@ fn is_the_clients(problem: &Problem) -> bool {
     problem.status < 500 || problem.status == 504
 }
 
-/// The first fault of a query in Funnel Rocket's words, other problems in ours.
+/// Faults that a message names; the list has all.
+const NAMED_MAX: usize = 3;
+
+/// The first fault of a query in Funnel Rocket's words, several other faults one after the other, single ones in ours.
 fn message(problem: &Problem) -> String {
-    match problem.errors.first() {
-        Some(first) if VALIDATION_KINDS.contains(&first.kind.as_str()) => {
+    match problem.errors.as_slice() {
+        [first, ..] if VALIDATION_KINDS.contains(&first.kind.as_str()) => {
             format!(
                 "Query validation failed: ValidationError({}: {})",
                 first.kind, first.message
             )
         }
+        [_, _, ..] => several(problem),
         _ => problem.detail.clone(),
+    }
+}
+
+fn several(problem: &Problem) -> String {
+    let count = problem.errors.len();
+    let named: Vec<&str> = problem
+        .errors
+        .iter()
+        .take(NAMED_MAX)
+        .map(|error| error.message.as_str())
+        .collect();
+    let named = named.join("; ");
+    let more = match count.saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    // A number of faults says nothing beside the faults.
+    match problem.detail == format!("{count} faults") {
+        true => format!("{named}{more}"),
+        false => format!("{}: {named}{more}", problem.detail),
     }
 }
 
@@ -169,22 +211,21 @@ pub(super) async fn document_of_job(state: &Server, record: &JobRecord) -> (u16,
         | JobState::TimedOut => why_none(record),
     };
     let problem = fault.into_problem();
-    let failure = failure_of_job(state, record, &problem);
+    let failure = failure_of_job(state, record, &problem).await;
     (problem.status, serde_json::to_value(failure).unwrap_or_default())
 }
 
 /// The failure of a job, with its id and what it took.
-pub(super) fn failure_of_job(state: &Server, record: &JobRecord, problem: &Problem) -> RocketFailure {
-    let counted = |states: &[TaskState]| -> u32 { states.iter().map(|state| record.tasks.in_state(*state)).sum() };
-    let failed = [TaskState::Failed, TaskState::TimedOut, TaskState::Quarantined];
+pub(super) async fn failure_of_job(state: &Server, record: &JobRecord, problem: &Problem) -> RocketFailure {
+    let tasks = progress::tasks_of(state, record).await;
     RocketFailure {
         request_id: Some(hw_worker::request_id(record.id)),
         stats: Some(json!({
             "totalTime": record.age.as_secs_f64(),
             "invoker": {
-                "totalTasks": record.tasks.total(),
-                "totalAttempts": record.attempts,
-                "failedTasks": counted(&failed),
+                "totalTasks": tasks.counts.total(),
+                "totalAttempts": tasks.attempts,
+                "failedTasks": progress::failed(&tasks.counts),
             },
         })),
         ..failure(problem, &state.config().compat)

@@ -29,6 +29,15 @@ const COLUMNS: [(&str, [&str; 3]); 2] = [
     ("timestampColumn", ["timestampColumn", "timestamp_column", "time"]),
 ];
 
+/// Our names of members, and those that Funnel Rocket's clients give them; the first is told where none is given.
+const WORDS: [(&str, [&str; 2]); 5] = [
+    ("path", ["basepath", "basepath"]),
+    ("group", ["groupIdColumn", "group_id_column"]),
+    ("time", ["timestampColumn", "timestamp_column"]),
+    ("validation", ["validationMode", "validation_mode"]),
+    ("validate_uniques", ["validateUniques", "validate_uniques"]),
+];
+
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::post("/datasets/register", "rocket_register", post(register))
@@ -86,11 +95,43 @@ async fn register(
     check_register(&params, &caller)?;
     let missing = missing_columns(&params);
     whole_name(&mut params);
-    let submit = Submit::new("register", params);
-    if !missing.is_empty() {
-        return Err(with_further_faults(&state, missing, &submit).await);
+    let submit = Submit::new("register", params.clone());
+    let answer = if missing.is_empty() {
+        wait::answer_with_job(&state, &caller, &headers, submit, is_true(&query, "stream")).await
+    } else {
+        Err(with_further_faults(&state, missing, &submit).await)
+    };
+    answer.map_err(|fault| in_their_words(fault, &params))
+}
+
+/// The same faults with the members named as the client names them, and each at the member that it is about.
+fn in_their_words(fault: Fault, params: &Value) -> Fault {
+    let mut problem = fault.into_problem();
+    for error in problem
+        .errors
+        .iter_mut()
+        .filter(|error| error.code.starts_with("HW-T02"))
+    {
+        for (ours, theirs) in WORDS {
+            let [default, _] = theirs;
+            let told = theirs.iter().find(|name| params.get(**name).is_some());
+            let told = told.copied().unwrap_or(default);
+            if params.get(ours).is_none() {
+                error.message = error.message.replace(&format!("`{ours}`"), &format!("`{told}`"));
+            }
+        }
+        let missing = error
+            .message
+            .strip_prefix('`')
+            .and_then(|rest| rest.strip_suffix("` is missing"));
+        if let Some(name) = missing {
+            error.pointer = Some(format!("/{name}"));
+        }
     }
-    wait::answer_with_job(&state, &caller, &headers, submit, is_true(&query, "stream")).await
+    if let [only] = problem.errors.as_slice() {
+        problem.detail.clone_from(&only.message);
+    }
+    problem.into()
 }
 
 /// The columns that are not given at all. One without the other is a fault of the registration itself.

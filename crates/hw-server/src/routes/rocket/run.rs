@@ -26,7 +26,7 @@ pub(super) const STATUSES: [(&str, JobState); 7] = [
 ];
 
 /// A run as lists show it.
-pub(super) fn brief(state: &Server, record: &JobRecord) -> RocketRun {
+pub(super) async fn brief(state: &Server, record: &JobRecord) -> RocketRun {
     let failure = failure(state, record);
     let job_type = KINDS.iter().find(|(kind, _)| *kind == record.kind);
     let status = STATUSES.iter().find(|(_, state)| *state == record.state);
@@ -39,7 +39,7 @@ pub(super) fn brief(state: &Server, record: &JobRecord) -> RocketRun {
         job_id: record.id.to_string(),
         job_type: job_type.map(|(_, name)| name.to_ascii_uppercase()).unwrap_or_default(),
         status: status.map(|(name, _)| (*name).to_owned()).unwrap_or_default(),
-        progress: progress::progress_of(record),
+        progress: progress::progress_of(state, record).await,
         dataset: dataset(record),
         tags: record.tags.clone(),
         submitted_at: shown(record.created_at),
@@ -64,7 +64,7 @@ pub(super) async fn full(state: &Server, record: &JobRecord) -> RocketRun {
         .as_ref()
         .and_then(info)
         .and_then(|info| serde_json::from_value::<RocketDatasetId>(info.get("id")?.clone()).ok());
-    let brief = brief(state, record);
+    let brief = brief(state, record).await;
     RocketRun {
         dataset: exact.or(brief.dataset),
         query: record.params.get("query").filter(|_| is_query).cloned(),

@@ -79,10 +79,11 @@ async fn list(State(state): State<Shared>, query: QueryPairs) -> Answer {
         ..JobFilter::default()
     };
     let found = page_of_jobs(&state, &filter, &page).await?;
-    Ok(document(&RocketRunList {
-        runs: found.items.iter().map(|record| brief(&state, record)).collect(),
-        next: found.next,
-    }))
+    let mut runs = Vec::with_capacity(found.items.len());
+    for record in &found.items {
+        runs.push(brief(&state, record).await);
+    }
+    Ok(document(&RocketRunList { runs, next: found.next }))
 }
 
 /// The dataset of this name, or the name alone where it is no longer registered: its runs are still known.
