@@ -64,14 +64,14 @@ async fn no_route(State(state): State<Shared>, OriginalUri(uri): OriginalUri) ->
         path: path.to_owned(),
         proposal,
     };
-    refused(&state, path, error)
+    refused(&state, path, error).await
 }
 
 /// The refusal of a request that no route takes, in the words of those who will have sent it.
-fn refused(state: &Shared, path: &str, error: ApiError) -> Response {
+async fn refused(state: &Shared, path: &str, error: ApiError) -> Response {
     let response = Fault::from(error).into_response();
     match routes::rocket::is_of_funnel_rocket(state, path) {
-        true => routes::rocket::spoken(state, response),
+        true => routes::rocket::spoken(state, response).await,
         false => response,
     }
 }
@@ -85,7 +85,7 @@ async fn wrong_method(State(state): State<Shared>, method: Method, OriginalUri(u
         method: method.to_string(),
         path: uri.path().to_owned(),
     };
-    refused(&state, uri.path(), error)
+    refused(&state, uri.path(), error).await
 }
 
 /// The route that was probably meant: segment by segment the same or near, with or without the API's prefix. Parameters stand

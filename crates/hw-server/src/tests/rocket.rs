@@ -246,6 +246,9 @@ async fn documents_are_indented_where_the_settings_say_so() {
         indented.text
     );
     assert_eq!(indented.json(), plain.get("/datasets/events/parts").await.ok());
+    let nowhere = setting.get("/datasets/events/nothing").await;
+    let begin = "{\n  \"success\": false";
+    assert!(nowhere.text.starts_with(begin), "{}", nowhere.text);
     let refused = setting.get("/datasets/evnets/schema").await;
     assert!(refused.text.starts_with("{\n  \"success\": false"), "{}", refused.text);
     let streamed = setting

@@ -31,18 +31,18 @@ const VALIDATION_KINDS: [&str; 6] = [
 /// its clients name any (curl: a form) or none; pages from elsewhere are known by their origin.
 pub(crate) async fn speak(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
     request.headers_mut().remove(CONTENT_TYPE);
-    let response = spoken(&state, next.run(request).await);
+    spoken(&state, next.run(request).await).await
+}
+
+/// The same answer with a problem turned into a failure, and indented where the settings say so.
+pub(crate) async fn spoken(state: &Server, mut response: Response) -> Response {
+    let response = match response.extensions_mut().remove::<Fault>() {
+        Some(fault) => refused(response, &fault.into_problem(), &state.config().compat),
+        None => response,
+    };
     match state.config().compat.pretty_print {
         true => pretty::indented(response).await,
         false => response,
-    }
-}
-
-/// The same answer with a problem turned into a failure.
-pub(crate) fn spoken(state: &Server, mut response: Response) -> Response {
-    match response.extensions_mut().remove::<Fault>() {
-        Some(fault) => refused(response, &fault.into_problem(), &state.config().compat),
-        None => response,
     }
 }
 
