@@ -33,3 +33,4 @@ mod sql;
 mod storm;
 mod tables;
 mod transcript;
+mod views;

@@ -159,6 +159,7 @@ fn true_answers_are_as_the_document_says() {
     sandbox.ok(["funnel", "run", "events", "--string", &odd, "--format", "json"]);
     sandbox.ok(["table", "repartition", "events", "--to", "cut", "--parts", "2"]);
     sandbox.ok(["table", "export", "events", "all.parquet"]);
+    sandbox.ok(["sql", "CREATE VIEW v AS SELECT 1 AS one"]);
     sandbox.ok(["table", "drop", "events", "--force", "--yes"]);
     let jobs: Value = up.get("/api/v1/jobs").is(200).json();
     let mut kinds = BTreeSet::new();
@@ -171,7 +172,7 @@ fn true_answers_are_as_the_document_says() {
         check(&document, ("get", "/api/v1/jobs/{job}/export"), &record);
         check(&document, ("get", "/api/v1/jobs/{job}"), &up.get(&path).is(200).json());
     }
-    let expected = ["drop", "export", "funnel", "register", "repartition"].map(str::to_owned);
+    let expected = ["drop", "export", "funnel", "register", "repartition", "view"].map(str::to_owned);
     assert_eq!(kinds, BTreeSet::from(expected));
     let wrong = json!({"query": {"conditions": [{"filter": ["usr", "==", 1]}], "relation": "$7"}});
     for (table, query) in [("cut", &full), ("cut", &wrong)] {

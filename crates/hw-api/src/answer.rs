@@ -22,6 +22,8 @@ pub enum JobResult {
     Repartitioned(RepartitionResult),
     /// Of `export`.
     Exported(ExportResult),
+    /// Of `view`.
+    View(ViewResult),
     /// Of `drop`.
     Dropped(DropResult),
 }
@@ -411,6 +413,26 @@ pub struct ExportResult {
 pub struct TimeStats {
     /// Seconds from the submission to the result.
     pub total_time: f64,
+}
+
+/// Result of making a view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewResult {
+    /// True: what fails gives a problem document.
+    pub success: bool,
+    /// Start of the run in Unix seconds and the last 8 digits of the job's id.
+    pub request_id: String,
+    /// The view.
+    pub table: String,
+    /// `created`, `replaced`, or `unchanged` where a view of this name was to stay.
+    pub mode: String,
+    /// Its columns; none where it stayed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// The tables that its query reads, those behind other views among them, as they were when it was planned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<crate::TableRead>,
 }
 
 /// Result of dropping a table.

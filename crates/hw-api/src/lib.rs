@@ -20,7 +20,7 @@ pub use answer::{
     AggregationResult, AggregationValue, CacheStats, DatasetStats, DropResult, ExportResult, FunnelBreakdown,
     FunnelComparison, FunnelResult, FunnelSelection, FunnelStats, FunnelStep, FunnelSteps, GroupsExported,
     HistogramBar, InvokerStats, JobRecordDocument, JobResult, PruneStats, RegisterResult, RegisterStats,
-    RepartitionResult, RowsDocument, StepTimes, TimeStats, ValidationDocument, WorkerStats,
+    RepartitionResult, RowsDocument, StepTimes, TimeStats, ValidationDocument, ViewResult, WorkerStats,
 };
 pub use explain::{
     AnalysisDocument, ExplainedColumn, ExplainedMemory, ExplainedPredicate, ExplainedStage, ExplainedTime,
@@ -33,7 +33,7 @@ pub use job::{
     TaskList, ValidateRequest,
 };
 pub use problem::{ExitCode, Problem, ProblemError};
-pub use query::{ExplainDocument, ExplainRequest, RowFormat, SqlRequest};
+pub use query::{ExplainDocument, ExplainRequest, RowFormat, STATEMENT_DONE, SqlRequest, StatementDone};
 pub use rocket::{
     RocketDatasetId, RocketDatasetInfo, RocketFailure, RocketParts, RocketProgress, RocketRegisterRequest, RocketRun,
     RocketRunList, RocketUnregistered,

@@ -24,6 +24,26 @@ pub struct SqlRequest {
     pub settings: BTreeMap<String, String>,
 }
 
+/// Header of an answer of `POST /sql` to a statement that changed the catalog: a [`StatementDone`] as JSON in ASCII.
+pub const STATEMENT_DONE: &str = "headwater-done";
+
+/// What a statement that changes the catalog has done; the one row of its answer has the same members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementDone {
+    /// `CREATE VIEW` or `DROP VIEW`.
+    pub statement: String,
+    /// `created`, `replaced`, `dropped`, or `unchanged` where nothing was to be done.
+    pub outcome: String,
+    /// The view.
+    pub table: String,
+    /// Its version now; absent once it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// The job that did it; absent where nothing was to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+}
+
 /// How rows travel, chosen by `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFormat {

@@ -22,5 +22,7 @@ pub use column::{Bound, ColumnSummary, ColumnType, Scalar};
 pub use finding::Finding;
 pub use name::{DEFAULT_SCHEMA, InvalidTableName, TableName};
 pub use proposal::closest;
-pub use table::{Dataset, Groups, KeptFile, Part, Repartition, Table, TableKind, TableVersion, UnsupportedColumn};
+pub use table::{
+    Dataset, Groups, KeptFile, Part, Repartition, Table, TableKind, TableVersion, UnsupportedColumn, View,
+};
 pub use width::widened;

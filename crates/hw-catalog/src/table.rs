@@ -37,6 +37,16 @@ pub enum TableKind {
 }
 
 impl TableKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::Bucket,
+        Self::Dataset,
+        Self::Lake,
+        Self::Mirror,
+        Self::Managed,
+        Self::View,
+    ];
+
     /// The kind in the words of the API, `dataset`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,6 +108,22 @@ pub struct Table {
     /// For a table whose rows are those of another one, brought together by group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repartition: Option<Box<Repartition>>,
+    /// The query behind a view; `None` for other kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<Box<View>>,
+}
+
+/// The query behind a view. The names and types of the view's own columns stand in the schema of its table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Its text: one query, in which the names of files are absolute.
+    pub query: String,
+    /// How the query names its columns, in the order of the view's own.
+    pub columns: Vec<String>,
+    /// Tables and views that it names, by name.
+    pub reads: Vec<TableName>,
+    /// Files that it names, as they stand in its text.
+    pub files: Vec<String>,
 }
 
 /// Of which table a table was made by bringing the rows of each group together.

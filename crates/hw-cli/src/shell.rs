@@ -27,6 +27,7 @@ use crate::style::Style;
 
 mod complete;
 mod decode;
+mod done;
 mod dot;
 mod highlight;
 pub(crate) mod interactive;
@@ -254,7 +255,13 @@ impl<'a> Shell<'a> {
         let begin = self.context.console.now();
         let accept = row_format(self.settings.format).media_type();
         let call = Call::post(&["sql"]).accept(accept).json(&request)?;
-        let body = self.context.client.answer(call).await?.into_body();
+        let answer = self.context.client.answer(call).await?;
+        if let Some(done) = done::done(answer.headers()) {
+            // What was done is no row of a query: it must not come between those of others.
+            self.context.console.note(done::line(&done));
+            return Ok(());
+        }
+        let body = answer.into_body();
         match self.settings.format {
             Format::Table => self.table(body, begin).await,
             Format::Markdown => self.markdown(body).await,

@@ -100,6 +100,29 @@ impl Location {
         })
     }
 
+    /// The text that selects without a folder what this one selects within `folder`, so that it can be kept.
+    ///
+    /// # Errors
+    /// As [`Location::parse_selection`], and [`FileError::InvalidLocation`] where the folder's name would be read otherwise.
+    pub fn absolute_selection(text: &str, folder: Option<&Path>) -> Result<String, FileError> {
+        let selection = Self::parse_selection(text, folder)?;
+        if scheme_of(text).is_some() || Path::new(text).is_absolute() {
+            return Ok(text.to_owned());
+        }
+        let (parent, name) = match text.rfind('/') {
+            Some(slash) => text.split_at(slash + 1),
+            None => ("./", text),
+        };
+        let parent = Self::of_path(Path::new(parent), folder)?.local_path();
+        let parent = parent.and_then(|parent| parent.into_os_string().into_string().ok());
+        let parent = parent.ok_or_else(|| invalid(text, "its folder cannot be written as text"))?;
+        let absolute = format!("{}/{name}", parent.trim_end_matches('/'));
+        match Self::parse_selection(&absolute, None)? == selection {
+            true => Ok(absolute),
+            false => Err(invalid(text, "the name of its folder would be read as a wildcard")),
+        }
+    }
+
     /// The location of a local path.
     ///
     /// # Errors

@@ -10,13 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{ScalarValue, TableReference};
-use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as Parsed;
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use hw_catalog::{DEFAULT_SCHEMA, TableKind, TableName, TableVersion};
+use hw_catalog::{DEFAULT_SCHEMA, Table, TableKind, TableName, TableVersion};
 
 use self::missing::{other_catalog, unknown_table};
 use crate::counters::Counters;
@@ -32,14 +29,15 @@ use crate::tables::StoredTable;
 
 mod missing;
 mod provider;
+mod view;
+
+pub use view::DefinedView;
 
 /// The one catalog.
 pub(crate) const CATALOG: &str = "headwater";
 
-const INFORMATION_SCHEMA: &str = "information_schema";
-
-/// Views within views.
-const VIEW_DEPTH_MAX: usize = 16;
+/// What the catalog tells of itself.
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// What one statement sees of the catalog.
 pub(crate) struct StatementCatalog {
@@ -58,6 +56,8 @@ pub(crate) struct StatementCatalog {
     pinned: Mutex<BTreeMap<TableName, TableVersion>>,
     /// What views grow to when they are put in.
     weights: Mutex<HashMap<Key, u64>>,
+    /// Views that are being put in, the outermost first.
+    opening: Mutex<Vec<TableName>>,
     own: Weak<Self>,
 }
 
@@ -104,6 +104,7 @@ impl StatementCatalog {
             names: Mutex::default(),
             pinned: Mutex::default(),
             weights: Mutex::default(),
+            opening: Mutex::default(),
             own: own.clone(),
         })
     }
@@ -121,6 +122,26 @@ impl StatementCatalog {
             .iter()
             .map(|(name, version)| (name.clone(), *version))
             .collect()
+    }
+
+    /// Lets a name stand for a version that was looked up elsewhere.
+    fn know(&self, stored: StoredTable) {
+        locked(&self.loaded).insert(stored.table.name.clone(), Some(stored));
+    }
+
+    /// A view as it was looked up elsewhere.
+    ///
+    /// # Errors
+    /// [`QueryError::Statement`] with one fault if it no longer works.
+    pub(crate) async fn known_view(&self, table: &Arc<Table>) -> Result<Arc<dyn TableProvider>, QueryError> {
+        if let Some(view) = &table.view {
+            self.know(StoredTable {
+                table: Arc::clone(table),
+                parts: Arc::new([]),
+                query: Some(view.query.as_str().into()),
+            });
+        }
+        self.named(&table.name.to_string()).await
     }
 
     /// Records that a version was read which was looked up elsewhere.
@@ -326,48 +347,6 @@ impl StatementCatalog {
         statement::weight(parsed, weight_of)
     }
 
-    fn view<'a>(
-        &'a self,
-        stored: &'a StoredTable,
-        depth: usize,
-    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>, QueryError>> {
-        async move {
-            let sql = stored.query.as_deref().unwrap_or_default();
-            let broken = |error: QueryError| match error {
-                QueryError::Statement(faults) => broken_view(stored, &faults).into(),
-                other => other,
-            };
-            if depth >= VIEW_DEPTH_MAX {
-                let message = format!("view `{}` is nested more than {VIEW_DEPTH_MAX} deep", stored.table.name);
-                return Err(StatementFault::new(StatementFaultKind::Size, message)
-                    .help("a view must not read itself")
-                    .into());
-            }
-            let state = locked(&self.state).clone();
-            let Some(state) = state else {
-                return Err(QueryError::internal("a view met outside of planning"));
-            };
-            let limits = self.engine.limits();
-            let mut checked = statement::check(sql, limits).map_err(broken)?;
-            let Some(own) = self.own.upgrade() else {
-                return Err(QueryError::internal("a view outlived its statement"));
-            };
-            let prepared = own.prepare(&mut checked, sql, &state, &[], depth + 1).await;
-            prepared.map_err(broken)?;
-            let weight = self.weigh(&checked.parsed).map_err(|fault| broken(fault.into()))?;
-            let key = (
-                stored.table.name.schema().to_owned(),
-                stored.table.name.name().to_owned(),
-            );
-            locked(&self.weights).insert(key, weight);
-            let plan = state.statement_to_plan(checked.parsed).await;
-            let plan = plan.map_err(|error| broken(crate::error::classify(error, sql, limits)))?;
-            let view: Arc<dyn TableProvider> = Arc::new(ViewTable::new(plan, Some(sql.to_owned())));
-            Ok(view)
-        }
-        .boxed()
-    }
-
     fn schema_names(&self) -> Vec<String> {
         let mut schemas = vec![DEFAULT_SCHEMA.to_owned()];
         schemas.extend(locked(&self.names).iter().map(|name| name.schema().to_owned()));
@@ -411,21 +390,6 @@ fn is_information(relation: &Relation) -> bool {
 }
 
 /// A quoted name is tried as a file where it looks like one; else a mistyped table would be called a missing file.
-fn looks_like_file(name: &str) -> bool {
+pub(crate) fn looks_like_file(name: &str) -> bool {
     name.contains(['/', '*', '?']) || Format::of(name).is_some()
-}
-
-/// What is wrong with the innermost view that is broken. Places within it mean nothing in the statement.
-fn broken_view(stored: &StoredTable, faults: &[StatementFault]) -> StatementFault {
-    let Some(first) = faults.first() else {
-        return StatementFault::new(
-            StatementFaultKind::Meaning,
-            format!("view `{}` is empty", stored.table.name),
-        );
-    };
-    if first.message.starts_with("view `") {
-        return first.clone().at(None);
-    }
-    let message = format!("view `{}` no longer works: {}", stored.table.name, first.message);
-    StatementFault::new(first.kind, message)
 }

@@ -49,6 +49,7 @@ pub(crate) use direct::KnownParts;
 pub use exec::FunnelExec;
 pub(crate) use planner::FunnelQueryPlanner;
 pub(crate) use run::FunnelWork;
+pub(crate) use table::with_readable_names;
 
 /// A run of the operator over a registered table, or over some of its parts.
 #[derive(Debug, Clone)]

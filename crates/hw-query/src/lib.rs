@@ -2,7 +2,9 @@
 //!
 //! An [`Engine`] holds what all sessions share: memory pool, spill folder, threads. A [`Session`] sees the tables of a
 //! catalog ([`Tables`]) and the files that its client may read, and [runs](Session::run) one statement at a time into
-//! [`Rows`], a lazy stream. Statements only read; everything else is refused before it is planned.
+//! [`Rows`], a lazy stream. Statements only read; everything else is refused before it is planned. Statements that make or
+//! drop views are [told apart](Session::view_statement) and [checked](Session::define_view) here; carrying them out is for
+//! those who own the catalog.
 //!
 //! Errors are [`QueryError`]: each has a code, a fault class, and findings that point into the statement.
 //!
@@ -34,6 +36,7 @@ mod tables;
 mod testing;
 mod yielding;
 
+pub use catalog::DefinedView;
 pub use counters::Summary;
 pub use engine::{Engine, EngineConfig, MemoryUse, Reservation};
 pub use error::{
@@ -51,5 +54,5 @@ pub use rows::{
 };
 pub use run::Canceller;
 pub use session::{Session, SessionInput};
-pub use statement::{SQL_BYTES_MAX, Statement, split_statements};
+pub use statement::{SQL_BYTES_MAX, Statement, ViewDefinition, ViewDrop, ViewStatement, Written, split_statements};
 pub use tables::{CatalogFault, StoredTable, Tables};

@@ -30,12 +30,12 @@ mod tests;
 pub use bucket::can_group;
 pub(crate) use plan::RegroupWork;
 
-/// Parts of one table, among the rows to be brought together.
+/// A view, or parts of one table, among the rows to be brought together.
 #[derive(Debug, Clone)]
 pub struct RegroupInput {
     /// The table.
     pub table: Arc<Table>,
-    /// Those of its parts that are read.
+    /// Those of its parts that are read; none for a view.
     pub parts: Vec<Part>,
 }
 
@@ -75,11 +75,16 @@ pub struct BucketStream {
 type BucketMessage = Option<Result<(u32, RecordBatch), QueryError>>;
 
 /// The columns with plain values where they were dictionaries: parts that are put together may have more values than the
-/// keys of one part can tell apart.
+/// keys of one part can tell apart. Texts and binaries that are views of others are copies of their own.
 pub fn plain_schema(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Dictionary(_, values) => Arc::new(field.as_ref().clone().with_data_type(values.as_ref().clone())),
-        _ => Arc::clone(field),
+    let fields = schema.fields().iter().map(|field| {
+        let plain = match field.data_type() {
+            DataType::Dictionary(_, values) => values.as_ref().clone(),
+            DataType::Utf8View => DataType::Utf8,
+            DataType::BinaryView => DataType::Binary,
+            _ => return Arc::clone(field),
+        };
+        Arc::new(field.as_ref().clone().with_data_type(plain))
     });
     Schema::new(fields.collect::<Vec<_>>())
 }

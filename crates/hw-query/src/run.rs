@@ -27,16 +27,17 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use crate::catalog::{OpenCatalog, StatementCatalog};
+use crate::catalog::{DefinedView, OpenCatalog, StatementCatalog};
 use crate::counters::Counters;
 use crate::engine::Engine;
 use crate::error::{QueryError, StatementFault, StatementFaultKind, classify, from_execution};
 use crate::explain::{self, Explained};
+use crate::funnel::with_readable_names;
 use crate::params;
 use crate::rows::{Message, Rows};
 use crate::session::{SessionInput, current};
 use crate::setting;
-use crate::statement::{self, CheckedStatement, StatementKind};
+use crate::statement::{self, CheckedStatement, StatementKind, ViewDefinition};
 use crate::yielding::{CancelFlag, let_joins_yield};
 
 /// Batches that are computed before their reader asks for them.
@@ -201,6 +202,23 @@ pub(crate) async fn columns_of(
     Ok(open.catalog().named(name).await?.schema())
 }
 
+/// What is to be kept of a view.
+pub(crate) async fn define_view(
+    engine: &Engine,
+    input: SessionInput,
+    config: SessionConfig,
+    definition: &ViewDefinition,
+) -> Result<DefinedView, QueryError> {
+    let catalog = StatementCatalog::new(engine.clone(), input, Arc::default());
+    let state = state_with(engine, config, &catalog);
+    let open = catalog.open(&state);
+    let (defined, plan) = open.catalog().define(definition, &state).await?;
+    let failed = |error| classify(error, &definition.query, engine.limits());
+    read_only().verify_plan(&plan).map_err(failed)?;
+    state.create_physical_plan(&plan).await.map_err(failed)?;
+    Ok(defined)
+}
+
 /// Checks, looks up, plans. `inspect` sees the statement before anything is looked up.
 pub(crate) async fn plan(
     work: &Work,
@@ -245,7 +263,9 @@ async fn plan_checked(
         return Ok(nothing(state, open));
     }
     let failed = |error| classify(error, &work.sql, limits);
-    let logical = with_values(logical, values).map_err(failed)?;
+    let logical = with_values(logical, values)
+        .and_then(with_readable_names)
+        .map_err(failed)?;
     read_only().verify_plan(&logical).map_err(failed)?;
     let plan = state.create_physical_plan(&logical).await.map_err(failed)?;
     let plan = let_joins_yield(plan, &work.cancelled).map_err(failed)?;

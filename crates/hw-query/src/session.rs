@@ -9,6 +9,7 @@ use hw_files::Access;
 use serde_json::Value;
 
 use crate::Tables;
+use crate::catalog::DefinedView;
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::explain::Explained;
@@ -16,6 +17,7 @@ use crate::funnel::{self, FunnelInput, FunnelPartial, FunnelRun, FunnelWork};
 use crate::regroup::{Regroup, RegroupWork};
 use crate::rows::Rows;
 use crate::run::{self, AbortOnDrop, Canceller};
+use crate::statement::{self, ViewDefinition, ViewStatement};
 use crate::yielding::CancelFlag;
 
 /// What a session sees.
@@ -65,6 +67,27 @@ impl Session {
         let cancelled = work.cancelled.clone();
         self.apart(cancelled, async move { run::explain(&work, analyze).await })
             .await
+    }
+
+    /// What the statement in `sql` makes or drops, if it is CREATE VIEW or DROP VIEW. Nothing is looked up and nothing done.
+    ///
+    /// # Errors
+    /// [`QueryError::Statement`] with every fault of the words around the query.
+    pub fn view_statement(&self, sql: &str) -> Result<Option<ViewStatement>, QueryError> {
+        statement::view_statement(sql, self.engine.limits())
+    }
+
+    /// Plans the query of a view as if the view were read, with the rights of this session, and tells what is to be kept of
+    /// it. Nothing is kept here.
+    ///
+    /// # Errors
+    /// [`QueryError::Statement`] with every fault found; [`QueryError::Catalog`] and [`QueryError::Storage`] where tables or
+    /// files could not be looked up.
+    pub async fn define_view(&self, definition: &ViewDefinition) -> Result<DefinedView, QueryError> {
+        let (engine, input, config) = (self.engine.clone(), self.input.clone(), current(&self.options));
+        let definition = definition.clone();
+        let work = async move { run::define_view(&engine, input, config, &definition).await };
+        self.apart(CancelFlag::default(), work).await
     }
 
     /// How a funnel is carried out, as a document: the columns read, what footers rule out, predicates, way and strategy,

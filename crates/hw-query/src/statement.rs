@@ -1,7 +1,7 @@
 //! From text to one checked statement: tokens, limits, syntax, and what a query may not do.
 //!
-//! Nothing is planned here. A statement that leaves this module reads only, and says nothing that the planner would
-//! silently ignore.
+//! Nothing is planned here. A [`CheckedStatement`] reads only, and says nothing that the planner would silently ignore; what
+//! makes or drops a view is told apart ([`view_statement`]), and carried out elsewhere.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,15 @@ mod funnels;
 mod guard;
 mod kind;
 mod script;
+mod view;
 mod weight;
 
 pub(crate) use calls::{Call, functions_called};
 pub(crate) use funnels::{Argument, FUNNEL_FUNCTIONS, FUNNEL_SCHEMA, FunnelCall, FunnelFunction, Given, take_funnels};
 pub(crate) use kind::StatementKind;
 pub use script::{Statement, split_statements};
+pub(crate) use view::view_statement;
+pub use view::{ViewDefinition, ViewDrop, ViewStatement, Written};
 pub(crate) use weight::weight;
 
 /// Longest text of one statement, and of a script, in bytes.
@@ -94,7 +97,7 @@ fn wrong_count(count: usize) -> StatementFault {
     StatementFault::new(StatementFaultKind::Count, message).help("send one statement per request")
 }
 
-fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
+pub(crate) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
     if sql.len() > SQL_BYTES_MAX {
         let message = format!(
             "the statement has {} bytes, at most {SQL_BYTES_MAX} are allowed",
@@ -117,7 +120,7 @@ fn is_blank(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_) | Token::SemiColon)
 }
 
-fn start_of(tokens: &[TokenWithSpan], sql: &str) -> Option<Place> {
+pub(crate) fn start_of(tokens: &[TokenWithSpan], sql: &str) -> Option<Place> {
     let first = tokens.iter().find(|token| !is_blank(&token.token))?;
     Place::of(sql, first.span.start.line, first.span.start.column)
 }

@@ -190,6 +190,7 @@ fn stored(name: &str, location: String, parts: Vec<Part>, batch: &RecordBatch) -
         origin: None,
         comment: None,
         repartition: None,
+        view: None,
     };
     StoredTable {
         table: Arc::new(table),

@@ -50,7 +50,7 @@ struct Expanded {
     overwrite: bool,
     /// The client's working folder.
     folder: Option<String>,
-    /// Whether the client may write what its user may.
+    /// Whether the client may read and write what its user may; a view is read with its rights.
     #[serde(default)]
     unrestricted: bool,
 }

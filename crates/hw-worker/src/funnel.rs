@@ -19,7 +19,7 @@ mod tests;
 pub use question::{FunnelAsker, FunnelQuestion, QuestionFault};
 pub use run::{FunnelRunner, LastJob};
 
-use hw_catalog::{Finding, Groups, Part, Table, TableName};
+use hw_catalog::{Finding, Groups, Part, Table, TableKind, TableName};
 use hw_funnel::{Dataset, Partial, Query, Validation};
 use hw_job::{
     Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError,
@@ -60,6 +60,9 @@ struct Expanded {
     source: ExpandedSource,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     export: Option<ExportSpec>,
+    /// Whether the client may read what its user may: a view is read with its rights.
+    #[serde(default)]
+    unrestricted: bool,
     /// Oddities of the query, told in the result; of a query over files they are with its parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Finding>,
@@ -152,7 +155,7 @@ impl JobKind for FunnelKind {
             (_, Some(pinned)) => {
                 let table = asked(&pinned.table, &params, pinned.parts.len());
                 two_columns(table.group_column.as_deref(), table.time_column.as_deref())?;
-                self.prepare_table(&params, table, &pinned.parts)
+                self.prepare_table(&params, table, &pinned.parts, request.unrestricted)
             }
             (Source::Table(name), None) => Err(PrepareError::Faults(vec![
                 Finding::new("HW-T001", format!("there is no table `{name}`")).at("/table"),
@@ -208,23 +211,29 @@ impl JobKind for FunnelKind {
 }
 
 impl FunnelKind {
-    fn prepare_table(&self, params: &Params, mut table: Table, parts: &[Part]) -> Result<Prepared, PrepareError> {
+    fn prepare_table(
+        &self,
+        params: &Params,
+        mut table: Table,
+        parts: &[Part],
+        unrestricted: bool,
+    ) -> Result<Prepared, PrepareError> {
         let (expanded, warnings) = self
             .check(&params.query, params.export.as_ref(), &table)
             .map_err(PrepareError::Faults)?;
         let identity = format!("{}@{}", table.name, table.version);
         forget_samples(&mut table);
         let tasks = cut(&table, parts, None);
-        let fingerprint = params
-            .export
-            .is_none()
-            .then(|| fingerprint(&identity, &table, &expanded));
+        // What is behind a view may change without the view, and is not for everybody.
+        let is_reusable = params.export.is_none() && table.kind != TableKind::View;
+        let fingerprint = is_reusable.then(|| fingerprint(&identity, &table, &expanded));
         let source = ExpandedSource::Table(Box::new(table));
         let document = Expanded {
             format: FORMAT,
             query: expanded,
             source,
             export: params.export.clone(),
+            unrestricted,
             warnings: warnings.clone(),
         };
         Ok(Prepared {
@@ -314,7 +323,10 @@ fn asked(table: &Table, params: &Params, parts: usize) -> Table {
     table.time_column = params.time.clone().or(table.time_column);
     if params.group.is_some() && params.group != table.group_column {
         table.group_column.clone_from(&params.group);
-        table.groups = groups_unknown(parts);
+        table.groups = match table.kind {
+            TableKind::View => Groups::Split,
+            _ => groups_unknown(parts),
+        };
         if let Some(dataset) = &mut table.dataset {
             dataset.containment_proven = false;
         }
@@ -344,8 +356,12 @@ pub(crate) fn dataset_of(table: &Table) -> Result<Dataset, Box<Finding>> {
     })
 }
 
-/// One task per part, several parts per task where there are very many, one task where groups straddle parts.
+/// One task per part, several parts per task where there are very many, one task where groups straddle parts, and for a view,
+/// which has no parts.
 fn cut(table: &Table, parts: &[Part], found: Option<&FoundQuery>) -> Vec<TaskSpec> {
+    if table.kind == TableKind::View {
+        return vec![part_task(table, &[], found)];
+    }
     let per_task = match table.groups {
         Groups::Split => parts.len(),
         Groups::Contained => parts.len().div_ceil(TASKS_MAX),
@@ -413,6 +429,7 @@ fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> R
         query: params.query.clone(),
         source: ExpandedSource::Files(source),
         export,
+        unrestricted: request.unrestricted,
         warnings: Vec::new(),
     };
     Ok(Prepared {

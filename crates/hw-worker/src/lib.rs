@@ -16,11 +16,12 @@ mod runner;
 mod samples;
 mod tabular;
 mod upload;
+mod view;
 mod views;
 mod worker;
 
 pub use documents::FileDocuments;
-pub use drop::DropKind;
+pub use drop::{DropKind, other_kind};
 pub use export::{ExportKind, ExportRunner};
 pub use funnel::{
     FunnelAsker, FunnelKind, FunnelQuestion, FunnelRunner, LastJob, QuestionFault, asked_query, asked_table,
@@ -33,6 +34,7 @@ pub use register::{
 pub use repartition::{RepartitionKind, RepartitionRunner};
 pub use runner::{Meter, Outcome, TaskRunner};
 pub use samples::{Sample, SampleFormat, samples_file};
+pub use view::{ViewKind, ViewRunner, view_taken};
 pub use views::{StoreLedger, StoreTables};
 pub use worker::{Worker, WorkerOptions};
 

@@ -75,6 +75,9 @@ struct Expanded {
     /// As asked for; else those of the table that is there, or as many as the size suggests.
     parts: Option<u32>,
     row_group_rows: u32,
+    /// Whether the client may read what its user may: a view is read with its rights.
+    #[serde(default)]
+    unrestricted: bool,
 }
 
 /// Parameters of `repartition.write`.
@@ -154,6 +157,7 @@ impl JobKind for RepartitionKind {
             time: chosen.time,
             parts: params.parts,
             row_group_rows: params.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
+            unrestricted: request.unrestricted,
         };
         Ok(Prepared {
             expanded: written(&expanded),
@@ -268,6 +272,7 @@ fn table(job: &JobView<'_>, expanded: &Expanded, made: &Made) -> Table {
                 checksum: made.manifest.checksum.to_string(),
             },
         })),
+        view: None,
     }
 }
 

@@ -24,9 +24,9 @@ impl Tables for StoreTables {
             .await
             .map_err(CatalogFault::new)?;
         Ok(Some(StoredTable {
+            query: table.view.as_ref().map(|view| view.query.as_str().into()),
             table: Arc::new(table),
             parts: parts.into(),
-            query: None,
         }))
     }
 

@@ -33,7 +33,8 @@ pub(crate) enum TableVerb {
     },
     /// Take a table out of the catalog
     ///
-    /// Files that were registered stay where they are. A table that was used moments ago is not dropped without --force.
+    /// Files that were registered stay where they are. A table that was used moments ago, or that views read, is not dropped
+    /// without --force.
     #[command(
         visible_alias = "unregister",
         after_long_help = "Examples:\n  headwater table drop flights\n  headwater table drop flights --force --yes"
@@ -41,7 +42,7 @@ pub(crate) enum TableVerb {
     Drop {
         /// Name of the table
         name: String,
-        /// Also when it was used moments ago
+        /// Also when it was used moments ago, or views read it
         #[arg(long)]
         force: bool,
         /// Whether it is no fault that there is no such table.

@@ -21,7 +21,7 @@ const WAIT: Duration = Duration::from_millis(700);
 const NAMES_MAX: &str = "200";
 
 /// What `job list --kind` and `--state` take, as their help says.
-const KINDS: [&str; 5] = ["register", "funnel", "drop", "repartition", "export"];
+const KINDS: [&str; 6] = ["register", "funnel", "drop", "repartition", "export", "view"];
 const STATES: [&str; 7] = [
     "queued",
     "running",

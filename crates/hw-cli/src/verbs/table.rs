@@ -14,7 +14,7 @@ use crate::context::{Context, Ended, quoted};
 use crate::failure::{Ending, Failure};
 use crate::render::figures::{bytes, count, counted, number, time};
 use crate::render::grid::{Cell, Grid};
-use crate::render::text::printable;
+use crate::render::text::{printable, printable_lines};
 use crate::verbs::funnel::detached;
 use crate::verbs::lists::{Range, document, list, machine_document};
 use crate::verbs::running::{Outcome, run_job};
@@ -254,6 +254,9 @@ async fn show(context: &mut Context, name: &str, full: bool) -> Result<(), Endin
         let facts = facts(&table).render(layout);
         let columns = columns(&table.columns, full).render(layout);
         let mut text = format!("{facts}\n{columns}");
+        if let Some(query) = &table.query {
+            text.push_str(&format!("\n{}\n", printable_lines(query)));
+        }
         if !table.unsupported.is_empty() {
             let mut grid = Grid::new(&["not for funnels", "why"]);
             for column in &table.unsupported {
@@ -272,10 +275,11 @@ fn facts(table: &TableDocument) -> Grid {
         ("contained", false) => "each group in one part, relied upon",
         _ => "groups may straddle parts",
     };
-    let facts: [(&str, Option<String>); 11] = [
+    let facts: [(&str, Option<String>); 12] = [
         ("table", Some(table.name.clone())),
         ("kind", Some(format!("{}, version {}", table.kind, table.version))),
-        ("extent", Some(extent(table))),
+        ("extent", (table.kind != "view").then(|| extent(table))),
+        ("reads", (!table.reads.is_empty()).then(|| table.reads.join(", "))),
         ("location", table.location.clone()),
         ("pattern", table.pattern.clone()),
         (
@@ -408,14 +412,14 @@ async fn confirm_drop(context: &mut Context, name: &str) -> Result<(), Ending> {
         Err(Failure { problem, .. }) if problem.status == 404 => return Ok(()),
         Err(failure) => return Err(failure.into()),
     };
-    let what = format!(
-        "table `{}` ({}, {})",
-        printable(&table.name),
-        table.kind,
-        extent(&table)
-    );
+    let name = printable(&table.name);
+    let what = match table.kind.as_str() {
+        "view" => format!("view `{name}`"),
+        kind => format!("table `{name}` ({kind}, {})", extent(&table)),
+    };
     let question = match table.kind.as_str() {
-        "dataset" | "lake" | "view" => format!("drop {what}? Its files stay where they are."),
+        "view" => format!("drop {what}? What it reads stays."),
+        "dataset" | "lake" => format!("drop {what}? Its files stay where they are."),
         _ => format!("drop {what}? Its rows are lost."),
     };
     context.console.confirm(&question, &what)

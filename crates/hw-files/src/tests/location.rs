@@ -165,3 +165,24 @@ fn the_base_is_the_store() {
         "abfss://box@account.dfs.core.windows.net/"
     );
 }
+
+#[test]
+fn selections_can_be_kept_without_their_folder() {
+    #[track_caller]
+    fn check(folder: &str, text: &str, expected: Result<&str, &str>) {
+        let absolute = Location::absolute_selection(text, Some(Path::new(folder)));
+        let absolute = absolute.as_deref().map_err(|error| error.code());
+        assert_eq!(absolute, expected, "{text} in {folder}");
+    }
+    check("/home/me", "a.parquet", Ok("/home/me/a.parquet"));
+    check("/home/me", "./data/../a.parquet", Ok("/home/me/a.parquet"));
+    check("/home/me", "data/", Ok("/home/me/data/"));
+    check("/home/me", "data/*.parquet", Ok("/home/me/data/*.parquet"));
+    check("/home/me", "data/**/[ab]?.csv", Ok("/home/me/data/**/[ab]?.csv"));
+    check("/home/me", "**/a*.csv", Ok("/home/me/**/a*.csv"));
+    check("/", "a.csv", Ok("/a.csv"));
+    check("/home/me", "/other/a.csv", Ok("/other/a.csv"));
+    check("/home/me", "s3://bucket/a*.parquet", Ok("s3://bucket/a*.parquet"));
+    check("/home/[me]", "a.csv", Ok("/home/[me]/a.csv"));
+    check("/home/*", "a*.csv", Err("HW-T001"));
+}

@@ -241,7 +241,7 @@ impl FunnelWork {
             FunnelInput::Scan(scan) if scan.table.kind == TableKind::View => {
                 let dataset = dataset_of(&scan.table);
                 let dataset = dataset.ok_or_else(|| QueryError::NotFunnelable(scan.table.name.to_string()))?;
-                let rows = catalog.named(&scan.table.name.to_string()).await?;
+                let rows = catalog.known_view(&scan.table).await?;
                 Ok(self.whole(rows, &dataset.group_column, &dataset.time_column))
             }
             FunnelInput::Scan(scan) => self.parts(catalog, &scan.table, &scan.parts),

@@ -11,12 +11,13 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::arrow::compute::cast;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, internal_err};
-use datafusion::datasource::TableType;
+use datafusion::common::display::{PlanType, ToStringifiedPlan};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, TableReference, internal_err};
+use datafusion::datasource::{TableType, source_as_provider};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
@@ -31,6 +32,7 @@ use serde_json::Value;
 use super::FunnelWork;
 use super::run::Source;
 use crate::catalog::StatementCatalog;
+use crate::statement::FUNNEL_SCHEMA;
 use crate::yielding::CancelFlag;
 
 /// What rows there are.
@@ -103,6 +105,40 @@ impl FunnelTable {
             }),
         }
     }
+}
+
+/// The plan with funnels under names that people read, `funnel(events)`. The planner found each under a name that nobody can
+/// write; behind it, the names of tables are for people alone.
+///
+/// # Errors
+/// [`DataFusionError`] if the plan cannot be put together again: our bug.
+pub(crate) fn with_readable_names(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    let renamed = plan.transform_up_with_subqueries(|plan| match plan {
+        LogicalPlan::TableScan(scan) => match funnel_name(&scan) {
+            Some(name) => {
+                let named = LogicalPlanBuilder::scan(name, scan.source, scan.projection)?.build()?;
+                Ok(Transformed::yes(named))
+            }
+            None => Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+        },
+        LogicalPlan::Explain(mut explain) => {
+            // Made of the plan before it was changed.
+            explain.stringified_plans = vec![explain.plan.to_stringified(PlanType::InitialLogicalPlan)];
+            Ok(Transformed::yes(LogicalPlan::Explain(explain)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(renamed.data)
+}
+
+fn funnel_name(scan: &TableScan) -> Option<TableReference> {
+    if scan.table_name.schema() != Some(FUNNEL_SCHEMA) {
+        return None;
+    }
+    let provider = source_as_provider(&scan.source).ok()?;
+    let table = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<FunnelTable>()?;
+    let (function, relation) = (table.asked.answered.name(), &table.asked.relation);
+    Some(TableReference::bare(format!("{function}({relation})")))
 }
 
 impl fmt::Debug for FunnelTable {

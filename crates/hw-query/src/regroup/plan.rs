@@ -20,6 +20,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream, execute_stream_partitioned};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
+use hw_catalog::TableKind;
 use tokio::sync::mpsc;
 
 use super::bucket::BucketFunction;
@@ -131,13 +132,8 @@ impl RegroupWork {
         let open = Arc::new(catalog.open(&state));
         let mut logical: Option<LogicalPlan> = None;
         for input in &self.regroup.inputs {
-            let stored = StoredTable {
-                table: Arc::clone(&input.table),
-                parts: input.parts.clone().into(),
-                query: None,
-            };
-            let table = dataset::table(&self.engine, &catalog.stores, &self.counters, &stored)?;
-            let more = self.projected(Arc::new(table), schema).map_err(failed)?;
+            let table = self.relation(&catalog, input).await?;
+            let more = self.projected(table, schema).map_err(failed)?;
             logical = Some(match logical {
                 None => more,
                 Some(plan) => united(plan, more).map_err(failed)?,
@@ -150,6 +146,23 @@ impl RegroupWork {
             context: state.task_ctx(),
             open,
         })
+    }
+
+    async fn relation(
+        &self,
+        catalog: &Arc<StatementCatalog>,
+        input: &RegroupInput,
+    ) -> Result<Arc<dyn TableProvider>, QueryError> {
+        if input.table.kind == TableKind::View {
+            return catalog.known_view(&input.table).await;
+        }
+        let stored = StoredTable {
+            table: Arc::clone(&input.table),
+            parts: input.parts.clone().into(),
+            query: None,
+        };
+        let table = dataset::table(&self.engine, &catalog.stores, &self.counters, &stored)?;
+        Ok(Arc::new(table))
     }
 
     /// Sorts that run side by side must be able to merge what they spilled within a small pool, too.

@@ -13,6 +13,7 @@ mod fuzz;
 mod limits;
 mod refusals;
 mod size;
+mod views;
 
 /// Four events of three users.
 fn events() -> RecordBatch {

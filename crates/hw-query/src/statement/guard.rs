@@ -204,7 +204,7 @@ impl Visitor for Walk<'_> {
             select,
             "write WITH RECURSIVE",
         );
-        self.refuse_if(select.into.is_some(), "SELECT INTO", select, "SQL only reads for now");
+        self.refuse_if(select.into.is_some(), "SELECT INTO", select, "SQL writes no rows yet");
         self.refuse_if(
             select.value_table_mode.is_some(),
             "SELECT AS VALUE or STRUCT",

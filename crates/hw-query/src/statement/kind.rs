@@ -22,7 +22,10 @@ pub(super) struct Refusal {
     pub(super) help: &'static str,
 }
 
-const HELP_WRITE: &str = "SQL only reads for now; make a table of files with `headwater table register NAME PATH`";
+const HELP_WRITE: &str = "SQL writes no rows yet; make a table of files with `headwater table register NAME PATH`";
+const HELP_VIEW: &str =
+    "write CREATE [OR REPLACE] VIEW name AS SELECT ..., or DROP VIEW name, as a statement of its own";
+const HELP_DROP: &str = "drop a table with `headwater table drop NAME`, a view with DROP VIEW";
 const HELP_COPY: &str = "write the answer to a file with the client: `headwater sql \"...\" --format csv > FILE`";
 const HELP_EXTERNAL: &str = "name the file in the query, `SELECT * FROM 'data/*.parquet'`, or register it: `headwater table register NAME PATH`";
 const HELP_TRANSACTION: &str =
@@ -30,7 +33,7 @@ const HELP_TRANSACTION: &str =
 const HELP_PREPARE: &str = "send the values with the statement: write `$1` and give `params`";
 const HELP_USE: &str = "write the schema before the table: `schema.table`";
 const HELP_SHOW: &str = "ask `information_schema`, for instance `SELECT * FROM information_schema.tables`";
-const HELP_OTHER: &str = "write SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE or SET";
+const HELP_OTHER: &str = "write SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE, SET, CREATE VIEW or DROP VIEW";
 
 /// The kind of a statement on the outermost level. Everything that is not known to be harmless is refused, statements
 /// that a later parser may bring too.
@@ -87,13 +90,12 @@ fn refused_ast(ast: &Ast) -> Refusal {
         | Ast::Merge(_)
         | Ast::Truncate(_)
         | Ast::CreateTable(_)
-        | Ast::CreateView(_)
         | Ast::CreateSchema { .. }
         | Ast::CreateDatabase { .. }
         | Ast::CreateIndex(_)
-        | Ast::AlterTable(_)
-        | Ast::AlterView { .. }
-        | Ast::Drop { .. } => HELP_WRITE,
+        | Ast::AlterTable(_) => HELP_WRITE,
+        Ast::CreateView(_) | Ast::AlterView { .. } => HELP_VIEW,
+        Ast::Drop { .. } => HELP_DROP,
         Ast::Copy { .. } | Ast::CopyIntoSnowflake { .. } | Ast::ExportData(_) | Ast::Unload { .. } => HELP_COPY,
         Ast::StartTransaction { .. }
         | Ast::Commit { .. }

@@ -11,7 +11,7 @@ use hw_store::{NewSession, PostgresOptions, PostgresStore, SqliteOptions, Sqlite
 use hw_worker::{
     DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, LastJob, RegisterKind,
     RegisterOptions, RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger, StoreTables,
-    TaskRunner, Worker, WorkerOptions,
+    TaskRunner, ViewKind, ViewRunner, Worker, WorkerOptions,
 };
 
 use super::documents::KeptDocuments;
@@ -157,6 +157,7 @@ fn kinds(config: &Config) -> Vec<Arc<dyn JobKind>> {
         }),
         Arc::new(RepartitionKind),
         Arc::new(ExportKind),
+        Arc::new(ViewKind),
         Arc::new(DropKind {
             guard_seconds: config.tables.unregister_guard.0.as_secs(),
         }),
@@ -241,12 +242,19 @@ fn runners(common: &Common, access: Access) -> Vec<Arc<dyn TaskRunner>> {
         }),
         Arc::new(ExportRunner {
             engine: common.engine.clone(),
+            tables: Arc::new(StoreTables(store.clone())),
             stores: common.stores.clone(),
-            access,
+            access: access.clone(),
+        }),
+        Arc::new(ViewRunner {
+            engine: common.engine.clone(),
+            tables: Arc::new(StoreTables(store.clone())),
+            access: access.clone(),
         }),
         Arc::new(RepartitionRunner {
             engine: common.engine.clone(),
             tables: Arc::new(StoreTables(store)),
+            access,
             documents: documents(common),
             clock: Arc::new(SystemClock),
         }),

@@ -3,7 +3,7 @@
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, SecondsFormat};
 use hw_api::{ColumnDocument, PartDocument, TableDocument, UnsupportedDocument, rfc3339};
-use hw_catalog::{Bound, ColumnSummary, Groups, Part, Scalar, Table};
+use hw_catalog::{Bound, ColumnSummary, ColumnType, Groups, Part, Scalar, Table, TableKind};
 use hw_store::TableUse;
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ pub(crate) fn table_document(table: Table, used: TableUse, columns: bool, full: 
             reason: column.reason,
         });
     let dataset = table.dataset;
+    let view = table.view.filter(|_| columns);
     TableDocument {
         name: table.name.to_string(),
         kind: table.kind.as_str().to_owned(),
@@ -45,6 +46,11 @@ pub(crate) fn table_document(table: Table, used: TableUse, columns: bool, full: 
         last_used_at: used.at.map(|at| rfc3339(at.0)),
         origin: table.origin,
         comment: table.comment,
+        reads: view
+            .iter()
+            .flat_map(|view| view.reads.iter().map(ToString::to_string))
+            .collect(),
+        query: view.map(|view| view.query),
     }
 }
 
@@ -59,9 +65,16 @@ pub(crate) fn part_document(part: Part) -> PartDocument {
 
 /// All columns in stored order, those that funnels cannot use among them.
 fn column_documents(table: &Table, full: bool) -> Vec<ColumnDocument> {
+    let is_view = table.kind == TableKind::View;
     let document = |field: &arrow_schema::FieldRef| {
         let summary = table.column(field.name());
-        column_document(field.name(), field.data_type(), summary, full)
+        // Nothing is kept of the columns of a view but their types.
+        let of_view = is_view.then(|| ColumnType::of(field.data_type())).flatten();
+        let document = column_document(field.name(), field.data_type(), summary, full);
+        ColumnDocument {
+            column_type: document.column_type.or_else(|| of_view.map(|found| found.name())),
+            ..document
+        }
     };
     table.schema.fields().iter().map(document).collect()
 }

@@ -10,7 +10,6 @@ use hw_api::{
     ValidationDocument,
 };
 use hw_controller::{Submit, SubmitFault};
-use hw_files::Access;
 use hw_query::{QueryError, SessionInput};
 use hw_store::Role;
 use hw_worker::{FunnelAsker, FunnelKind, QuestionFault};
@@ -106,10 +105,10 @@ async fn explain(
         Ok(question) => question,
         Err(fault) => return Err(refused(&state, fault).await),
     };
-    // As a job would read it: what a table or view names has been permitted to whoever made it.
+    // As a job would read it: the parts of a table were permitted to whoever registered it, the files of a view are not.
     let session = parts.engine.session(SessionInput {
         tables: Arc::clone(&parts.tables),
-        access: Access::Unrestricted,
+        access: caller.access.clone(),
         folder: None,
     });
     let explained = session.explain_funnel(question.scan, request.analyze).await?;

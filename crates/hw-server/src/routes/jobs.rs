@@ -126,7 +126,7 @@ pub(super) fn may_reuse(state: &Shared, kind: &str, params: &Value) -> bool {
 }
 
 /// Kinds of jobs that this program makes. History may hold others, of programs before and after it.
-pub(crate) const KINDS: [&str; 5] = ["register", "funnel", "drop", "repartition", "export"];
+pub(crate) const KINDS: [&str; 6] = ["register", "funnel", "drop", "repartition", "export", "view"];
 
 /// No job of a kind that nobody knows is more likely a slip than an answer.
 fn check_kinds(asked: &[String]) -> Result<(), Fault> {

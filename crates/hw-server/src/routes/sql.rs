@@ -2,6 +2,7 @@
 
 mod columns;
 mod settings;
+mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,7 +37,7 @@ pub(super) fn routes() -> Vec<Route> {
     ];
     vec![
         Route::post("/api/v1/sql", "run_sql", post(run))
-            .about("Runs one statement; `Accept` chooses the form of the rows.")
+            .about("Runs one statement; `Accept` chooses the form of the rows. CREATE VIEW and DROP VIEW need the role `write`.")
             .role(Role::Read)
             .header("Accept", "One of the media types of the answer; JSON if absent.")
             .body(json::<SqlRequest>())
@@ -65,9 +66,20 @@ async fn run(
     check_options(&request)?;
     let session = session(&state, &caller);
     settings::apply(&session, &request.settings).await?;
-    let rows = session.run(&request.sql, &request.params).await?;
+    let done = match session.view_statement(&request.sql)? {
+        Some(statement) => {
+            check_no_params(&request)?;
+            Some(views::carry_out(&state, &caller, &session, statement).await?)
+        }
+        None => None,
+    };
+    let rows = match &done {
+        Some(done) => session.run(views::ROW, &views::values(done)).await?,
+        None => session.run(&request.sql, &request.params).await?,
+    };
     note_use(&state, &rows.pinned);
-    let columns = columns::header(&rows.schema);
+    let mut columns = columns::header(&rows.schema);
+    columns.extend(done.as_ref().and_then(columns::done));
     let shown: Arc<Mutex<Option<Problem>>> = Arc::default();
     let seen = Arc::clone(&shown);
     let error_line = Box::new(move |error: &hw_query::QueryError| {
@@ -150,6 +162,18 @@ fn format_of(media_type: &str) -> Option<RowFormat> {
         "application/vnd.apache.parquet" => Some(RowFormat::Parquet),
         _ => None,
     }
+}
+
+/// A statement that makes or drops a view has no placeholders that values could stand for.
+fn check_no_params(request: &SqlRequest) -> Result<(), Fault> {
+    if request.params.is_empty() {
+        return Ok(());
+    }
+    let finding = Finding::new("HW-A002", "this statement takes no parameters").at("/params");
+    Err(ApiError::Members {
+        findings: vec![finding.help("leave `params` out")],
+    }
+    .into())
 }
 
 fn check_options(request: &SqlRequest) -> Result<(), Fault> {

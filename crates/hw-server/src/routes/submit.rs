@@ -1,5 +1,6 @@
 //! From a request for a job to its answer: at once, after a wait, or as a stream of its progress.
 
+mod readers;
 mod stream;
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::problem::{ApiError, Fault};
 use crate::request::Reader;
 use crate::state::{Shared, State as Server};
 
+use readers::check_drop;
+pub(super) use readers::conflict;
 pub(super) use stream::changed;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -171,6 +174,9 @@ pub(super) async fn make(
     );
     if !findings.is_empty() {
         let fault = ApiError::Parameters { findings }.into();
+        return made_before(state, (&submit.kind, &submit.params), options, fault).await;
+    }
+    if let Err(fault) = check_drop(state, &submit).await {
         return made_before(state, (&submit.kind, &submit.params), options, fault).await;
     }
     let submit = Submit {

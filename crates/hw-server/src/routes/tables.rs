@@ -97,7 +97,11 @@ fn changes() -> Vec<Route> {
         Route::delete("/api/v1/tables/{name}", "drop_table", delete(drop_table))
             .about("Takes a table out of the catalog, its files stay: a job of kind `drop`.")
             .role(Role::Write)
-            .query("force", "boolean", "Also if the table was used a moment ago."),
+            .query(
+                "force",
+                "boolean",
+                "Also if the table was used a moment ago, or views read it.",
+            ),
     ]
 }
 

@@ -293,5 +293,6 @@ fn table(name: TableName) -> Table {
         origin: None,
         comment: None,
         repartition: None,
+        view: None,
     }
 }

@@ -125,6 +125,11 @@ impl JobStore for PostgresStore {
         self.change(Cancel { job, reason }).await
     }
 
+    async fn label_job(&self, job: JobId, tags: &[String]) -> Result<(), StoreError> {
+        let tags = tags.to_vec();
+        self.change(Label { job, tags }).await
+    }
+
     async fn adopt_job(&self, job: JobId, from: Option<&SessionId>, to: &SessionId) -> Result<bool, StoreError> {
         let (from, to) = (from.cloned(), to.clone());
         self.change(Adopt { job, from, to }).await
@@ -188,6 +193,25 @@ impl Change for Cancel {
             .await?;
         batch.journal.cancel_requested(self.job, &self.reason);
         Ok(head.state)
+    }
+}
+
+struct Label {
+    job: JobId,
+    tags: Vec<String>,
+}
+
+#[async_trait]
+impl Change for Label {
+    type Answer = ();
+    type Refusal = StoreError;
+
+    async fn make(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        for tag in &self.tags {
+            let add = "UPDATE job SET tags = tags || $2::text WHERE id = $1 AND $2::text <> ALL (tags)";
+            batch.write(sql(add).bind(id_text(self.job)).bind(kept(tag))).await?;
+        }
+        Ok(())
     }
 }
 

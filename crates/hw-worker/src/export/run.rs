@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use hw_catalog::{Table, TableName};
+use hw_catalog::{TableKind, TableName};
 use hw_files::{Access, FileError, FileStores, Location, OpenLocation, StagedFolder, discover};
 use hw_job::{ErrorClass, Failure, JobId, Work};
 use hw_query::{CatalogFault, Engine, Rows, SessionInput, StoredTable, Tables};
@@ -31,6 +31,8 @@ const ENCODER_BYTES: u64 = 32 << 20;
 pub struct ExportRunner {
     /// The engine that reads.
     pub engine: Engine,
+    /// The catalog as the engine sees it.
+    pub tables: Arc<dyn Tables>,
     /// Where files are.
     pub stores: Arc<FileStores>,
     /// What clients without a working folder may write.
@@ -103,15 +105,19 @@ impl ExportRunner {
         }
     }
 
-    /// The rows, of the version of the table that the job is about; the filter sees no other table.
+    /// The rows, of the version of the table that the job is about. The filter sees no other table, except beside a view,
+    /// which reads others itself.
     async fn rows(&self, expanded: &Expanded, parts: Arc<[hw_catalog::Part]>) -> Result<Rows, Failure> {
         let folder = expanded.folder.as_ref().map(PathBuf::from);
         let input = SessionInput {
-            tables: Arc::new(OneTable(StoredTable {
-                table: Arc::new(expanded.table.as_ref().clone()),
-                parts,
-                query: None,
-            })),
+            tables: Arc::new(OneTable {
+                others: (expanded.table.kind == TableKind::View).then(|| Arc::clone(&self.tables)),
+                only: StoredTable {
+                    query: expanded.table.view.as_ref().map(|view| view.query.as_str().into()),
+                    table: Arc::new(expanded.table.as_ref().clone()),
+                    parts,
+                },
+            }),
             access: self.access_of(expanded).clone(),
             folder,
         };
@@ -120,18 +126,28 @@ impl ExportRunner {
     }
 }
 
-/// A catalog of one table.
-struct OneTable(StoredTable);
+/// A catalog of one table, at one version.
+struct OneTable {
+    only: StoredTable,
+    /// Where the tables are that a view reads.
+    others: Option<Arc<dyn Tables>>,
+}
 
 #[async_trait]
 impl Tables for OneTable {
     async fn table(&self, name: &TableName) -> Result<Option<StoredTable>, CatalogFault> {
-        let table: &Table = &self.0.table;
-        Ok((table.name == *name).then(|| self.0.clone()))
+        match &self.others {
+            _ if self.only.table.name == *name => Ok(Some(self.only.clone())),
+            Some(others) => others.table(name).await,
+            None => Ok(None),
+        }
     }
 
     async fn names(&self) -> Result<Vec<TableName>, CatalogFault> {
-        Ok(vec![self.0.table.name.clone()])
+        match &self.others {
+            Some(others) => others.names().await,
+            None => Ok(vec![self.only.table.name.clone()]),
+        }
     }
 }
 

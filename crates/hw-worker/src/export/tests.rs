@@ -27,6 +27,7 @@ fn table() -> Table {
         origin: None,
         comment: None,
         repartition: None,
+        view: None,
     }
 }
 

@@ -359,6 +359,7 @@ impl super::FunnelRunner {
             origin: Some(job.to_string()),
             comment: None,
             repartition: None,
+            view: None,
             schema: schema.as_ref().clone(),
         }
     }

@@ -39,6 +39,7 @@ struct JobParams {
     table: Option<Arc<Table>>,
     query: Value,
     export: Option<ExportSpec>,
+    unrestricted: bool,
 }
 
 impl LastJob {
@@ -48,13 +49,22 @@ impl LastJob {
             return Ok(Arc::clone(known));
         }
         let Expanded {
-            query, source, export, ..
+            query,
+            source,
+            export,
+            unrestricted,
+            ..
         } = read(&task.job_params)?;
         let table = match source {
             ExpandedSource::Table(table) => Some(Arc::new(*table)),
             ExpandedSource::Files(_) => None,
         };
-        let params = Arc::new(JobParams { table, query, export });
+        let params = Arc::new(JobParams {
+            table,
+            query,
+            export,
+            unrestricted,
+        });
         *last = Some((task.id.job, Arc::clone(&params)));
         Ok(params)
     }
@@ -117,9 +127,13 @@ impl FunnelRunner {
             (Some(table), None) => (Arc::clone(table), job.query.clone()),
             (None, None) => return Err(super::unreadable("a task over files does not tell them")),
         };
+        // Parts are read whoever asks: the table was there for the client to read. The files that a view names are not.
         let input = SessionInput {
             tables: self.tables.clone(),
-            access: Access::Unrestricted,
+            access: match job.unrestricted {
+                true => Access::Unrestricted,
+                false => self.access.clone(),
+            },
             folder: None,
         };
         let export = job.export.as_ref().map(ExportSpec::groups);
@@ -148,6 +162,7 @@ impl FunnelRunner {
             row_groups_total,
             row_groups_pruned,
             redistributed,
+            pinned,
             ..
         } = run.finish().await.map_err(|error| query_failure(&error))?;
         // The engine tells the rows only when it has matched them all.
@@ -169,6 +184,7 @@ impl FunnelRunner {
             "rowGroupsTotal": row_groups_total,
             "rowGroupsPruned": row_groups_pruned,
             "redistributed": redistributed,
+            "read": pinned.iter().map(|(table, version)| json!({"table": table, "version": version})).collect::<Vec<_>>(),
             "scannedRows": partial.scanned_rows(),
             "scannedGroups": partial.scanned_groups(),
             "loadSeconds": opened.since(started).as_secs_f64(),
@@ -307,6 +323,7 @@ fn found_table(
         origin: None,
         comment: None,
         repartition: None,
+        view: None,
         schema,
     })
 }

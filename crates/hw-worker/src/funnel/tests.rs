@@ -31,6 +31,7 @@ fn table() -> Table {
         origin: None,
         comment: None,
         repartition: None,
+        view: None,
         schema: arrow_schema::Schema::new(vec![
             arrow_schema::Field::new("user", arrow_schema::DataType::Int64, false),
             arrow_schema::Field::new("at", arrow_schema::DataType::Int64, false),

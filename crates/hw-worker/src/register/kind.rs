@@ -447,6 +447,7 @@ fn table(job: &JobView<'_>, params: RegisterParams, discovered: &Discovered, com
         origin: Some(job.id.to_string()),
         comment: None,
         repartition: None,
+        view: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a repartitioned table was made of, and what is to be done to make it hold its source again.
 
 use arrow_schema::Schema;
-use hw_catalog::{Part, Table, TableName};
+use hw_catalog::{Part, Table, TableKind, TableName};
 use hw_files::Published;
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +72,9 @@ impl Manifest {
 
     /// What stands between the table as it is and the wanted one.
     pub(super) fn way_to(&self, wanted: &Wanted<'_>) -> Way {
+        // What is behind a view may have changed without the view.
         let is_alike = self.format == FORMAT
+            && wanted.source.kind != TableKind::View
             && self.source == wanted.source.name
             && self.location == location(wanted.source)
             && self.schema == wanted.source.schema

@@ -1,6 +1,6 @@
 //! The parameters of a repartitioning, and what they mean for the table that is read.
 
-use hw_catalog::{ColumnType, Finding, Table, TableName, closest};
+use hw_catalog::{ColumnType, Finding, Table, TableKind, TableName, closest};
 use serde_json::Value;
 
 use super::PARTS_MAX;
@@ -61,7 +61,7 @@ impl RepartitionParams {
     /// Every fault.
     pub(super) fn chosen(&self, source: &Table) -> Result<Chosen, Vec<Finding>> {
         let mut findings = Vec::new();
-        if source.dataset.is_none() {
+        if source.dataset.is_none() && source.kind != TableKind::View {
             let message = format!(
                 "table `{}` is a {} table, which has no parts",
                 source.name,
@@ -70,7 +70,7 @@ impl RepartitionParams {
             findings.push(
                 Finding::new("HW-T051", message)
                     .at("/table")
-                    .help("name a dataset or a managed table"),
+                    .help("name a dataset, a managed table or a view"),
             );
         }
         let group = self.group.as_ref().or(source.group_column.as_ref());

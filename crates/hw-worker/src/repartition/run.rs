@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::future::try_join_all;
-use hw_catalog::{Part, Repartition};
+use hw_catalog::{Part, Repartition, TableKind};
 use hw_files::{Access, Fault, Files, Owner, Published};
 use hw_job::{Clock, Elapsed, ErrorClass, Failure, Work};
 use hw_query::{
@@ -28,6 +28,9 @@ const ENCODERS_SHARE: u64 = 8;
 /// Least and most memory of one encoder, in bytes.
 const ENCODER_BYTES: (u64, u64) = (1 << 20, 64 << 20);
 
+/// Stored bytes that the rows of a view are taken to have.
+const BYTES_UNKNOWN: u64 = 64 << 20;
+
 /// How often files that nothing refers to yet are announced anew, so that no sweep takes them.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(300);
 
@@ -37,6 +40,8 @@ pub struct RepartitionRunner {
     pub engine: Engine,
     /// The catalog as the engine sees it.
     pub tables: Arc<dyn Tables>,
+    /// What clients over the network may read.
+    pub access: Access,
     /// The files of the deployment.
     pub documents: Arc<FileDocuments>,
     /// Time that passes, for announcements.
@@ -154,7 +159,11 @@ impl RepartitionRunner {
             time: wanted.time.to_owned(),
             buckets: before.manifest.buckets,
         };
-        let touched = self.engine.session(self.sees()).buckets_of(regroup).await;
+        let touched = self
+            .engine
+            .session(self.sees(&Access::Unrestricted))
+            .buckets_of(regroup)
+            .await;
         let touched = touched.map_err(|error| query_failure(&error))?;
         let segments = before.manifest.segments.into_iter();
         let (again, kept): (Vec<_>, Vec<_>) = segments.partition(|segment| touched.contains(&segment.bucket));
@@ -192,7 +201,11 @@ impl RepartitionRunner {
             time: expanded.time.clone(),
             buckets: plan.buckets,
         };
-        let run = self.engine.session(self.sees()).start_regroup(regroup).await;
+        let access = match expanded.unrestricted {
+            true => &Access::Unrestricted,
+            false => &self.access,
+        };
+        let run = self.engine.session(self.sees(access)).start_regroup(regroup).await;
         let run = run.map_err(|error| query_failure(&error))?;
         let summary = run.summary.clone();
         meter.follow(move || {
@@ -223,7 +236,7 @@ impl RepartitionRunner {
         Ok(Made {
             mode: plan.mode,
             taken: plan.taken.len() as u64,
-            rows_taken: rows_of(&plan.taken).unwrap_or(rows),
+            rows_taken: rows_of(&plan.taken).filter(|_| !plan.taken.is_empty()).unwrap_or(rows),
             buckets: plan.buckets,
             segments: manifest.segments,
             written,
@@ -232,11 +245,12 @@ impl RepartitionRunner {
         })
     }
 
-    /// The parts of the job are read whoever asks: the table was there for the client to read.
-    fn sees(&self) -> SessionInput {
+    /// The parts of the job are read whoever asks: the table was there for the client to read. The files that a view names
+    /// are read with these rights.
+    fn sees(&self, access: &Access) -> SessionInput {
         SessionInput {
             tables: Arc::clone(&self.tables),
-            access: Access::Unrestricted,
+            access: access.clone(),
             folder: None,
         }
     }
@@ -254,7 +268,10 @@ impl RepartitionRunner {
 }
 
 fn anew(wanted: &Wanted<'_>) -> Plan {
-    let bytes = wanted.parts.iter().map(|part| part.bytes).sum();
+    let bytes = match wanted.source.kind {
+        TableKind::View => BYTES_UNKNOWN,
+        _ => wanted.parts.iter().map(|part| part.bytes).sum(),
+    };
     Plan {
         mode: Mode::Full,
         inputs: vec![input(wanted, wanted.parts)],

@@ -63,6 +63,7 @@ fn table() -> Table {
         origin: None,
         comment: None,
         repartition: None,
+        view: None,
     }
 }
 
@@ -126,10 +127,10 @@ fn every_fault_is_told_at_once() {
 fn a_table_without_columns_and_parts_is_refused() {
     let mut bare = table();
     (bare.group_column, bare.time_column, bare.dataset) = (None, None, None);
-    bare.kind = TableKind::View;
+    bare.kind = TableKind::Bucket;
     let params = RepartitionParams::parse(&json!({"table": "events"})).unwrap();
     expect![[r#"
-        HW-T051 /table: table `events` is a view table, which has no parts (name a dataset or a managed table)
+        HW-T051 /table: table `events` is a bucket table, which has no parts (name a dataset, a managed table or a view)
         HW-T023 /group: table `events` has no group column (name one with `group`, or register the table with it)
         HW-T023 /time: table `events` has no time column (name one with `time`, or register the table with it)
     "#]]

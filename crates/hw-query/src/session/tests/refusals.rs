@@ -58,7 +58,7 @@ async fn refusals_name_what_to_do_instead() {
         "DELETE FROM events",
         expect![[r#"
             HW-Q004 at 1:1 (byte 0): DELETE is not carried out here
-                SQL only reads for now; make a table of files with `headwater table register NAME PATH`
+                SQL writes no rows yet; make a table of files with `headwater table register NAME PATH`
         "#]],
     )
     .await;

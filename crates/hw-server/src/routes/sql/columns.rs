@@ -5,6 +5,7 @@ mod tests;
 
 use arrow_schema::Schema;
 use http::{HeaderName, HeaderValue};
+use hw_api::{STATEMENT_DONE, StatementDone};
 use serde_json::json;
 
 const COLUMNS: HeaderName = HeaderName::from_static("headwater-columns");
@@ -29,6 +30,15 @@ pub(super) fn header(schema: &Schema) -> Vec<(HeaderName, HeaderValue)> {
         .into_iter()
         .chain(listed.map(|listed| (COLUMNS, listed)))
         .collect()
+}
+
+/// The header that tells what a statement has done.
+pub(super) fn done(done: &StatementDone) -> Option<(HeaderName, HeaderValue)> {
+    let text = ascii(&serde_json::to_string(done).ok()?);
+    Some((
+        HeaderName::from_static(STATEMENT_DONE),
+        HeaderValue::from_str(&text).ok()?,
+    ))
 }
 
 /// JSON with everything beyond ASCII, and DEL, written as `\uXXXX`.

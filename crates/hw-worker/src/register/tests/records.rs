@@ -73,6 +73,7 @@ fn table() -> Table {
         origin: None,
         comment: None,
         repartition: None,
+        view: None,
     }
 }
 
