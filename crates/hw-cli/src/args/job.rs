@@ -78,7 +78,7 @@ pub(crate) enum JobVerb {
     after_long_help = "Examples:\n  headwater job list --state running\n  headwater job list --table events --kind funnel --format jsonl"
 )]
 pub(crate) struct JobListArgs {
-    /// Only of this kind: register, funnel, drop, repartition, export
+    /// Only of this kind: register, funnel, drop, repartition, export, view
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// Only in this state: queued, running, finishing, succeeded, failed, cancelled, timed_out

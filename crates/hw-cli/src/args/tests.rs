@@ -119,8 +119,8 @@ fn the_help_of_a_verb_is_its_manual() {
         expect![[r#"
             Take a table out of the catalog
 
-            Files that were registered stay where they are. A table that was used moments ago is not dropped
-            without --force.
+            Files that were registered stay where they are. A table that was used moments ago, or that views
+            read, is not dropped without --force.
 
             Usage: headwater table drop [OPTIONS] <NAME>
 
@@ -130,7 +130,7 @@ fn the_help_of_a_verb_is_its_manual() {
 
             Options:
                   --force
-                      Also when it was used moments ago
+                      Also when it was used moments ago, or views read it
 
               -h, --help
                       Print help (see a summary with '-h')

@@ -184,5 +184,5 @@ fn selections_can_be_kept_without_their_folder() {
     check("/home/me", "/other/a.csv", Ok("/other/a.csv"));
     check("/home/me", "s3://bucket/a*.parquet", Ok("s3://bucket/a*.parquet"));
     check("/home/[me]", "a.csv", Ok("/home/[me]/a.csv"));
-    check("/home/*", "a*.csv", Err("HW-T001"));
+    check("/home/*", "a*.csv", Err("HW-T008"));
 }

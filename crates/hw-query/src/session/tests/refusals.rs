@@ -416,19 +416,21 @@ async fn a_broken_view_names_itself() {
             "broken",
             expect![[r#"
             HW-Q007 at 1:15 (byte 14): view `broken` no longer works: there is no column `nothing`
+                make it anew with CREATE OR REPLACE VIEW, or drop it with DROP VIEW
         "#]],
         ),
         (
             "gone",
             expect![[r#"
             HW-Q006 at 1:15 (byte 14): view `gone` no longer works: there is no table `dropped`
+                make it anew with CREATE OR REPLACE VIEW, or drop it with DROP VIEW
         "#]],
         ),
         (
             "loop",
             expect![[r#"
-                HW-Q002 at 1:15 (byte 14): view `loop` is nested more than 16 deep
-                    a view must not read itself
+                HW-Q002 at 1:15 (byte 14): view `loop` reads itself
+                    let it read tables instead of other views
             "#]],
         ),
     ] {
