@@ -155,7 +155,9 @@ fn settings_of_funnel_rocket_are_taken_and_those_without_effect_told() {
     let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!(
         checked["notices"],
-        json!(["`FROCKET_REDIS_HOST` has no effect: the store is SQLite in the data folder, or Postgres (`store.url`)"])
+        json!([
+            "`FROCKET_REDIS_HOST` has no effect: the store is SQLite in the data folder, or Postgres (`store.url`)"
+        ])
     );
     let wrong = sandbox
         .command(["config", "check"])

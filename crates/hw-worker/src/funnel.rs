@@ -130,10 +130,8 @@ impl JobKind for FunnelKind {
 
     /// A table may have a name that looks like a path: it comes first.
     fn may_read(&self, params: &Value) -> Option<TableName> {
-        match Params::parse(params).ok()?.source {
-            Source::Table(_) => None,
-            Source::Files(text) => text.parse().ok(),
-        }
+        let source = Params::parse(params).ok()?.source;
+        source.table().filter(|_| matches!(source, Source::Files(_)))
     }
 
     fn writes(&self, params: &Value) -> Vec<TableName> {

@@ -22,6 +22,16 @@ pub(super) enum Source {
     Files(String),
 }
 
+impl Source {
+    /// The table that it names; of what looks like a path, the one whose name looks so.
+    pub(super) fn table(&self) -> Option<TableName> {
+        match self {
+            Self::Table(name) => Some(name.clone()),
+            Self::Files(text) => text.parse().ok(),
+        }
+    }
+}
+
 impl Params {
     pub(super) fn parse(params: &Value) -> Result<Self, Vec<Finding>> {
         let Some(members) = params.as_object() else {

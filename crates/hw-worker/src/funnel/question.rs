@@ -52,13 +52,14 @@ impl FunnelKind {
     /// [`QuestionFault`], as the job would be refused or fail.
     pub async fn question(&self, params: &Value, asker: &FunnelAsker<'_>) -> Result<FunnelQuestion, QuestionFault> {
         let params = Params::parse(params).map_err(QuestionFault::Faults)?;
-        let (table, parts) = match &params.source {
-            Source::Table(name) => {
-                let stored = asker.tables.table(name).await.map_err(QuestionFault::Catalog)?;
-                let stored = stored.ok_or_else(|| QuestionFault::NoTable(name.clone()))?;
-                (asked(&stored.table, &params, stored.parts.len()), stored.parts.to_vec())
-            }
-            Source::Files(path) => {
+        let stored = match params.source.table() {
+            Some(name) => asker.tables.table(&name).await.map_err(QuestionFault::Catalog)?,
+            None => None,
+        };
+        let (table, parts) = match (&params.source, stored) {
+            (_, Some(stored)) => (asked(&stored.table, &params, stored.parts.len()), stored.parts.to_vec()),
+            (Source::Table(name), None) => return Err(QuestionFault::NoTable(name.clone())),
+            (Source::Files(path), None) => {
                 let Discovered { table, parts } = asker.files(&params, path).await?;
                 (*table, parts)
             }
