@@ -127,15 +127,6 @@ impl FunnelRunner {
             (Some(table), None) => (Arc::clone(table), job.query.clone()),
             (None, None) => return Err(super::unreadable("a task over files does not tell them")),
         };
-        // Parts are read whoever asks: the table was there for the client to read. The files that a view names are not.
-        let input = SessionInput {
-            tables: self.tables.clone(),
-            access: match job.unrestricted {
-                true => Access::Unrestricted,
-                false => self.access.clone(),
-            },
-            folder: None,
-        };
         let export = job.export.as_ref().map(ExportSpec::groups);
         let scan = FunnelScan {
             table,
@@ -144,7 +135,7 @@ impl FunnelRunner {
             export,
         };
         let rows = scan.parts.iter().map(|part| part.rows).sum::<Option<u64>>();
-        let run = self.engine.session(input).start_funnel(scan);
+        let run = self.engine.session(self.input(job.unrestricted)).start_funnel(scan);
         let run = run.map_err(|error| query_failure(&error))?;
         let opened = self.clock.elapsed();
         let summary = run.summary();
@@ -192,6 +183,18 @@ impl FunnelRunner {
             "seconds": self.clock.elapsed().since(started).as_secs_f64(),
         });
         Ok(Outcome { document, files })
+    }
+
+    /// Parts are read whoever asks: the table was there for the client to read. The files that a view names are not.
+    fn input(&self, unrestricted: bool) -> SessionInput {
+        SessionInput {
+            tables: self.tables.clone(),
+            access: match unrestricted {
+                true => Access::Unrestricted,
+                false => self.access.clone(),
+            },
+            folder: None,
+        }
     }
 
     /// Seconds from the request until now, by the wall's clock: for the record only.
