@@ -103,7 +103,7 @@ impl ParquetFileReaderFactory for PartReaders {
         let is_first = self.is_first(&location);
         Ok(Box::new(PartReader {
             inner,
-            check: if is_first { self.check(&location) } else { None },
+            check: self.check(&location),
             is_first,
             location,
             counters: Arc::clone(&self.counters),
@@ -123,12 +123,20 @@ struct PartReader {
 impl AsyncFileReader for PartReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         self.counters.note_read(self.location.as_ref());
-        self.inner.get_bytes(range)
+        async move {
+            let read = self.inner.get_bytes(range).await;
+            told(self.check.as_ref(), &self.location, read).await
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         self.counters.note_read(self.location.as_ref());
-        self.inner.get_byte_ranges(ranges)
+        async move {
+            let read = self.inner.get_byte_ranges(ranges).await;
+            told(self.check.as_ref(), &self.location, read).await
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(
@@ -136,17 +144,17 @@ impl AsyncFileReader for PartReader {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
-            let check = self.check.take();
-            if let Some(check) = &check {
+            let check = self.check.as_ref().filter(|_| self.is_first);
+            if let Some(check) = check {
                 check.file(&self.location).await?;
             }
             let footer = AssertUnwindSafe(self.inner.get_metadata(options)).catch_unwind().await;
             let footer = footer.unwrap_or_else(|_| Err(senseless()));
-            let footer = footer.map_err(|error| match &check {
+            let footer = footer.map_err(|error| match check {
                 Some(check) => check.unreadable(&error),
                 None => error,
             })?;
-            if let Some(check) = &check {
+            if let Some(check) = check {
                 check.schema(&footer)?;
             }
             let footer = without_empty_row_groups(footer);
@@ -157,6 +165,14 @@ impl AsyncFileReader for PartReader {
         }
         .boxed()
     }
+}
+
+/// Bytes that could not be read: of a part that is no longer as registered, that is told.
+async fn told<T>(check: Option<&Check>, location: &Path, read: Result<T, ParquetError>) -> Result<T, ParquetError> {
+    if let (Err(_), Some(check)) = (&read, check) {
+        check.file(location).await?;
+    }
+    read
 }
 
 /// One part to be held against its record.
