@@ -17,11 +17,12 @@ pub use run::ExportRunner;
 
 use hw_catalog::{Finding, Part, Table, TableName};
 use hw_job::{
-    Advance, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError, PrepareRequest, Prepared,
-    TaskSpec,
+    Advance, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError, PrepareRequest, Prepared, TaskSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::carried::{read, unreadable, written};
 
 use params::{ExportParams, FileFormat};
 
@@ -151,21 +152,4 @@ impl JobKind for ExportKind {
             files: Vec::new(),
         })
     }
-}
-
-fn written<T: Serialize>(document: &T) -> Value {
-    serde_json::to_value(document).unwrap_or(Value::Null)
-}
-
-fn read<T: serde::de::DeserializeOwned>(document: &Value) -> Result<T, Failure> {
-    T::deserialize(document).map_err(|error| unreadable(&error.to_string()))
-}
-
-fn unreadable(reason: &str) -> Failure {
-    Failure::new(
-        ErrorClass::Internal,
-        "HW-J023",
-        format!("a document of the job cannot be read: {reason}"),
-    )
-    .help("it was written by another version or damaged; run the job again")
 }

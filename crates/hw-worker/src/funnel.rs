@@ -27,6 +27,8 @@ use hw_job::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+use crate::carried::{read, unreadable, written};
 use sha2::{Digest, Sha256};
 
 use export::ExportSpec;
@@ -538,21 +540,4 @@ fn input_failure(findings: Vec<Finding>) -> Failure {
         findings,
         ..Failure::new(ErrorClass::Input, first.code, first.message)
     }
-}
-
-fn written<T: Serialize>(document: &T) -> Value {
-    serde_json::to_value(document).unwrap_or(Value::Null)
-}
-
-fn read<T: serde::de::DeserializeOwned>(document: &Value) -> Result<T, Failure> {
-    T::deserialize(document).map_err(|error| unreadable(&error.to_string()))
-}
-
-fn unreadable(reason: &str) -> Failure {
-    Failure::new(
-        ErrorClass::Internal,
-        "HW-J023",
-        format!("a document of the job cannot be read: {reason}"),
-    )
-    .help("it was written by another version or damaged; run the job again")
 }

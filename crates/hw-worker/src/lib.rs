@@ -4,6 +4,7 @@
 //! ended. There is one file per kind of job; it holds both halves of the kind: the pure one that the controller asks
 //! ([`hw_job::JobKind`]: parameters, cut, merge) and the one that does the tasks.
 
+mod carried;
 mod documents;
 mod drop;
 mod encoder;

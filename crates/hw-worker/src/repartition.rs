@@ -26,12 +26,13 @@ use hw_catalog::{
 };
 use hw_files::Published;
 use hw_job::{
-    Advance, CatalogChange, ErrorClass, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError,
-    PrepareRequest, Prepared, StoredDocument, TaskSpec,
+    Advance, CatalogChange, Failure, JobKind, JobView, Lifetime, Merged, Needs, PrepareError, PrepareRequest, Prepared,
+    StoredDocument, TaskSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::carried::{read, unreadable, written};
 use crate::documents::stored;
 use manifest::Segment;
 use params::RepartitionParams;
@@ -288,21 +289,4 @@ fn parts_for(bytes: u64) -> u32 {
     let least = bytes.div_ceil(PART_BYTES_MIN).clamp(1, PARTS_FOR_WORKERS);
     let parts = bytes.div_ceil(PART_BYTES).max(least);
     u32::try_from(parts).unwrap_or(PARTS_MAX).min(PARTS_MAX)
-}
-
-fn written<T: Serialize>(document: &T) -> Value {
-    serde_json::to_value(document).unwrap_or(Value::Null)
-}
-
-fn read<T: serde::de::DeserializeOwned>(document: &Value) -> Result<T, Failure> {
-    T::deserialize(document).map_err(|error| unreadable(&error.to_string()))
-}
-
-fn unreadable(reason: &str) -> Failure {
-    Failure::new(
-        ErrorClass::Internal,
-        "HW-J023",
-        format!("a document of the job cannot be read: {reason}"),
-    )
-    .help("it was written by another version or damaged; run the job again")
 }

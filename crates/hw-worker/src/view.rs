@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::carried::{read, unreadable, written};
 use crate::parameters::Parameters;
 use crate::query_failure;
 use crate::runner::{Meter, Outcome, TaskRunner};
@@ -317,21 +318,4 @@ impl ViewRunner {
             read: pinned,
         })
     }
-}
-
-fn written<T: Serialize>(document: &T) -> Value {
-    serde_json::to_value(document).unwrap_or(Value::Null)
-}
-
-fn read<T: serde::de::DeserializeOwned>(document: &Value) -> Result<T, Failure> {
-    T::deserialize(document).map_err(|error| unreadable(&error.to_string()))
-}
-
-fn unreadable(reason: &str) -> Failure {
-    Failure::new(
-        ErrorClass::Internal,
-        "HW-J023",
-        format!("a document of the job cannot be read: {reason}"),
-    )
-    .help("it was written by another version or damaged; run the job again")
 }

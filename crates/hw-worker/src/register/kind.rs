@@ -19,6 +19,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(super) use crate::carried::{read, unreadable, written};
+
 use super::{
     CombineOptions, Combined, Inspected, Outlines, PartInspection, RegisterParams, checks_uniqueness, combine_folded,
     info,
@@ -489,21 +491,4 @@ fn outcomes<T: DeserializeOwned>(job: &JobView<'_>, kind: &str) -> Result<Vec<T>
         .filter(|task| task.kind == kind)
         .map(|task| read(&task.outcome))
         .collect()
-}
-
-pub(super) fn written<T: Serialize>(document: &T) -> Value {
-    serde_json::to_value(document).unwrap_or(Value::Null)
-}
-
-pub(super) fn read<T: DeserializeOwned>(document: &Value) -> Result<T, Failure> {
-    T::deserialize(document).map_err(|error| unreadable(&error.to_string()))
-}
-
-pub(super) fn unreadable(reason: &str) -> Failure {
-    Failure::new(
-        ErrorClass::Internal,
-        "HW-J023",
-        format!("a document of the job cannot be read: {reason}"),
-    )
-    .help("it was written by another version or damaged; run the job again")
 }
