@@ -220,14 +220,23 @@ async fn columns_join_those_that_are_held() {
 }
 
 #[tokio::test]
-async fn a_part_that_changed_is_read_anew() {
-    let world = world(Groups::Contained, 1 << 20).await;
+async fn a_part_that_changed_or_vanished_is_told_however_well_it_was_known() {
+    for limit in [0, 1 << 20] {
+        check_change(limit, |world| drop(world.parquet("t/0.parquet", &rows(&[]), 10))).await;
+        check_change(limit, |world| std::fs::remove_file(world.path("t/0.parquet")).unwrap()).await;
+    }
+}
+
+async fn check_change(hot_limit: u64, change: impl Fn(&World)) {
+    let world = world(Groups::Contained, hot_limit).await;
     let query = &queries()[2];
     answer(&world, query).await;
     answer(&world, query).await;
-    wait("parts are taken in", || world.engine.hot().parts == PARTS as u64);
+    wait("parts are taken in", || {
+        hot_limit == 0 || world.engine.hot().parts == PARTS as u64
+    });
     std::thread::sleep(Duration::from_millis(20));
-    world.parquet("t/0.parquet", &rows(&[]), 10);
+    change(&world);
     let stored = world.tables.stored("t");
     let scan = FunnelScan {
         table: stored.table,

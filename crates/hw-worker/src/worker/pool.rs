@@ -1,5 +1,8 @@
 //! What a worker has: tasks that run, tasks in reserve, reports that are to be sent.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
@@ -190,7 +193,7 @@ impl Pool {
         Some(std::mem::take(&mut self.reports))
     }
 
-    /// Whether nothing could go on if the reports were sent: no slot is free, and their jobs need tasks that are held.
+    /// Whether nothing could go on here if the reports were sent: no slot is free, and their jobs need tasks that are held.
     fn nobody_waits(&self) -> bool {
         let goes_on = |change: &TaskChange| self.held.keys().any(|held| held.job == change.task.job);
         let succeeded = |change: &TaskChange| matches!(change.ending, Ending::Succeeded(_));
