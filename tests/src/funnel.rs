@@ -416,6 +416,43 @@ fn a_finished_identical_query_answers_again() {
     assert_ne!(run(&[])["requestId"], first, "another version is another question");
 }
 
+/// A value that is second in every part is first over all, unless the parts pass on their first only. An answer of the one kind
+/// never answers for the other.
+#[test]
+fn lists_are_approximate_only_where_that_was_asked_for_and_say_so() {
+    let sandbox = Sandbox::new();
+    let row = |user: i64, event: &'static str| (user, 0, event, None, None);
+    for (user, often) in [(1, "a"), (2, "b")] {
+        let events = [often, often, often, "x", "x"].map(|event| row(user, event));
+        data::write_events(&sandbox.path().join(format!("data/part-{user}.parquet")), &events);
+    }
+    sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts"]);
+    let query =
+        json!({"query": {"aggregations": [{"column": "event", "type": "countPerValue", "top": 1}]}}).to_string();
+    let check = |source: &[&str], factor: &str, members: Value| {
+        let setting = format!("funnel.top_grace_factor={factor}");
+        let run = [
+            "--set", &setting, "funnel", "run", "--string", &query, "--format", "json",
+        ];
+        let answer = sandbox.json([&run[..], source].concat());
+        let mut expected = json!({"column": "event", "type": "countPerValue", "top": 1});
+        expected
+            .as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        assert_eq!(answer["query"]["aggregations"][0], expected, "{source:?} {factor}");
+    };
+    check(&["events"], "0", json!({"value": {"x": 4}}));
+    check(&["events"], "1", json!({"value": {"a": 3}, "approx": true}));
+    check(&["events"], "1.5", json!({"value": {"x": 4}}));
+    // Whether users straddle these files is not known: one task reads them all.
+    check(
+        &["data/", "--group", "user", "--time", "ts"],
+        "1",
+        json!({"value": {"x": 4}}),
+    );
+}
+
 #[test]
 fn ids_of_matching_groups_are_exported_sorted() {
     for split in [false, true] {

@@ -45,6 +45,7 @@ mod sequence;
 mod sum;
 mod tally;
 mod time;
+mod top;
 mod validate;
 
 pub use finding::{Finding, FindingKind};

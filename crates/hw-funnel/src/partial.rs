@@ -16,6 +16,7 @@ use crate::durations::Durations;
 use crate::query::{Aggregation, Query};
 use crate::scalar::Scalar;
 use crate::tally::Tally;
+use crate::top;
 
 /// Counts of a query over some of the groups of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,10 @@ pub struct Partial {
     pub(crate) funnel: Option<FunnelPartial>,
     pub(crate) compare: Option<(Selection, Selection)>,
     groups: Option<ArrayRef>,
+    /// Whether values were left out of lists per value.
+    pub(crate) lists_cut: bool,
+    /// Whether such lists were merged with others, so that their order and numbers may be off.
+    pub(crate) approximate: bool,
 }
 
 /// Groups, all their rows, and the aggregations over these.
@@ -105,6 +110,8 @@ impl Partial {
             funnel,
             compare: query.compare.then(|| (compared(), compared())),
             groups: None,
+            lists_cut: false,
+            approximate: false,
         }
     }
 
@@ -123,7 +130,8 @@ impl Partial {
         self.query.groups
     }
 
-    /// Adds the partial of other groups of the same query. Exact, in any order.
+    /// Adds the partial of other groups of the same query. Exact, in any order, unless lists were cut
+    /// ([`keep_top`](Self::keep_top)).
     ///
     /// # Errors
     /// [`PartialError::Different`] if it is of another query, [`PartialError::Groups`] if the group ids are of
@@ -137,6 +145,9 @@ impl Partial {
         if !fits {
             return Err(PartialError::Different);
         }
+        let of_two = self.scanned_groups > 0 && other.scanned_groups > 0;
+        self.lists_cut |= other.lists_cut;
+        self.approximate |= other.approximate || (of_two && self.lists_cut);
         self.scanned_rows += other.scanned_rows;
         self.scanned_groups += other.scanned_groups;
         self.groups = match (self.groups.take(), other.groups) {
@@ -144,6 +155,28 @@ impl Partial {
             (mine, other) => mine.or(other),
         };
         Ok(())
+    }
+
+    /// Keeps, of each list per value, the `ceil(top x factor)` values that rank first here: as Funnel Rocket does with each part.
+    /// A list that is merged from such lists is approximate, and the result says so. `factor` is at least 1.
+    pub fn keep_top(&mut self, query: &Query, factor: f64) {
+        let mut cut = |aggregations: &[Aggregation], tallies: &mut [Tally]| {
+            for (aggregation, tally) in aggregations.iter().zip(tallies) {
+                self.lists_cut |= top::keep(query, aggregation, tally, factor);
+            }
+        };
+        cut(&query.aggregations, &mut self.query.tallies);
+        if let (Some(funnel), Some(partial)) = (&query.funnel, &mut self.funnel) {
+            let of_values = partial.breakdown.iter_mut().flat_map(BTreeMap::values_mut).flatten();
+            for step in partial.steps.iter_mut().chain(of_values) {
+                cut(&funnel.step_aggregations, &mut step.selection.tallies);
+            }
+            cut(&funnel.end_aggregations, &mut partial.end);
+        }
+        if let Some((matched, rest)) = &mut self.compare {
+            cut(query.compare_aggregations(), &mut matched.tallies);
+            cut(query.compare_aggregations(), &mut rest.tallies);
+        }
     }
 
     /// Takes the ids of the matching groups, ascending and distinct, of the type of the group column without its

@@ -2,7 +2,7 @@
 //!
 //! Keys come in a fixed order, nulls are left out, maps list their largest values first.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -14,40 +14,54 @@ use crate::partial::{FunnelPartial, Partial, Selection, StepPartial, merge_steps
 use crate::query::{Aggregation, Breakdown, Funnel, Query};
 use crate::scalar::{Number, Scalar};
 use crate::tally::Tally;
+use crate::top;
 
 /// The members of the result document that the query decides, from the merged partials.
 ///
-/// Maps are ordered by number, descending, then by key as text, ascending, and cut to `top`.
+/// Maps are ordered by number, descending, then by key as text, ascending, and cut to `top`. They have a member `"approx": true`
+/// beside them if parts passed on cut lists only ([`Partial::keep_top`]).
 pub fn result(query: &Query, partial: &Partial) -> Value {
     let mut document = Map::new();
+    let asked = Asked {
+        query,
+        approximate: partial.approximate,
+    };
     document.insert(
         "query".to_owned(),
-        selection(query, &query.aggregations, &partial.query),
+        selection(asked, &query.aggregations, &partial.query),
     );
     if let (Some(funnel), Some(partial)) = (&query.funnel, &partial.funnel) {
-        document.insert("funnel".to_owned(), funnel_result(query, funnel, partial));
+        document.insert("funnel".to_owned(), funnel_result(asked, funnel, partial));
     }
     if let Some((matched, rest)) = &partial.compare {
         let aggregations = query.compare_aggregations();
         let compared =
-            json!({"matched": selection(query, aggregations, matched), "rest": selection(query, aggregations, rest)});
+            json!({"matched": selection(asked, aggregations, matched), "rest": selection(asked, aggregations, rest)});
         document.insert("compare".to_owned(), compared);
     }
     Value::Object(document)
 }
 
-fn selection(query: &Query, list: &[Aggregation], selection: &Selection) -> Value {
+/// What the members are made from.
+#[derive(Clone, Copy)]
+struct Asked<'q> {
+    query: &'q Query,
+    /// Whether lists per value are approximate.
+    approximate: bool,
+}
+
+fn selection(asked: Asked<'_>, list: &[Aggregation], selection: &Selection) -> Value {
     let mut map = Map::new();
     map.insert("matchingGroups".to_owned(), json!(selection.groups));
     map.insert("matchingGroupRows".to_owned(), json!(selection.rows));
-    insert_aggregations(&mut map, "aggregations", query, list, &selection.tallies);
+    insert_aggregations(&mut map, "aggregations", asked, list, &selection.tallies);
     Value::Object(map)
 }
 
 fn insert_aggregations(
     map: &mut Map<String, Value>,
     key: &str,
-    query: &Query,
+    asked: Asked<'_>,
     list: &[Aggregation],
     tallies: &[Tally],
 ) {
@@ -55,33 +69,33 @@ fn insert_aggregations(
         let results = list
             .iter()
             .zip(tallies)
-            .map(|(aggregation, tally)| aggregation_result(query, aggregation, tally));
+            .map(|(aggregation, tally)| aggregation_result(asked, aggregation, tally));
         map.insert(key.to_owned(), results.collect());
     }
 }
 
-fn funnel_result(query: &Query, funnel: &Funnel, partial: &FunnelPartial) -> Value {
+fn funnel_result(asked: Asked<'_>, funnel: &Funnel, partial: &FunnelPartial) -> Value {
     let mut map = Map::new();
-    map.insert("sequence".to_owned(), steps(query, funnel, &partial.steps));
+    map.insert("sequence".to_owned(), steps(asked, funnel, &partial.steps));
     insert_aggregations(
         &mut map,
         "endAggregations",
-        query,
+        asked,
         &funnel.end_aggregations,
         &partial.end,
     );
     if let (Some(breakdown), Some(values)) = (&funnel.breakdown, &partial.breakdown) {
         map.insert(
             "breakdown".to_owned(),
-            breakdown_result(query, funnel, breakdown, values),
+            breakdown_result(asked, funnel, breakdown, values),
         );
     }
     Value::Object(map)
 }
 
-fn steps(query: &Query, funnel: &Funnel, steps: &[StepPartial]) -> Value {
+fn steps(asked: Asked<'_>, funnel: &Funnel, steps: &[StepPartial]) -> Value {
     let step = |step: &StepPartial| {
-        let mut result = selection(query, &funnel.step_aggregations, &step.selection);
+        let mut result = selection(asked, &funnel.step_aggregations, &step.selection);
         if let (Some(map), Some(durations)) = (result.as_object_mut(), &step.since_previous) {
             map.insert("sincePrevious".to_owned(), durations.to_json());
         }
@@ -91,7 +105,7 @@ fn steps(query: &Query, funnel: &Funnel, steps: &[StepPartial]) -> Value {
 }
 
 fn breakdown_result(
-    query: &Query,
+    asked: Asked<'_>,
     funnel: &Funnel,
     breakdown: &Breakdown,
     values: &BTreeMap<Option<Scalar>, Vec<StepPartial>>,
@@ -103,18 +117,18 @@ fn breakdown_result(
     let top = usize::try_from(breakdown.top).unwrap_or(usize::MAX);
     let (listed, rest) = ranked.split_at_checked(top).unwrap_or((&ranked, &[]));
     let entry = |(value, of_value): &(&Option<Scalar>, &Vec<StepPartial>)| {
-        let value = value
-            .as_ref()
-            .map_or(Value::Null, |value| plain_value(query.kind(breakdown.column), value));
-        json!({"value": value, "sequence": steps(query, funnel, of_value)})
+        let value = value.as_ref().map_or(Value::Null, |value| {
+            plain_value(asked.query.kind(breakdown.column), value)
+        });
+        json!({"value": value, "sequence": steps(asked, funnel, of_value)})
     };
     let mut entries: Vec<Value> = listed.iter().map(entry).collect();
     if !rest.is_empty() {
-        let mut other = StepPartial::empty_steps(query);
+        let mut other = StepPartial::empty_steps(asked.query);
         for (_, of_value) in rest {
             merge_steps(&mut other, of_value);
         }
-        entries.push(json!({"other": true, "values": rest.len(), "sequence": steps(query, funnel, &other)}));
+        entries.push(json!({"other": true, "values": rest.len(), "sequence": steps(asked, funnel, &other)}));
     }
     Value::Array(entries)
 }
@@ -129,7 +143,7 @@ fn plain_value(kind: Option<&ColumnKind>, value: &Scalar) -> Value {
     }
 }
 
-fn aggregation_result(query: &Query, aggregation: &Aggregation, tally: &Tally) -> Value {
+fn aggregation_result(Asked { query, approximate }: Asked<'_>, aggregation: &Aggregation, tally: &Tally) -> Value {
     let mut map = Map::new();
     let column = query.columns.get(aggregation.column).map(|column| column.name.as_str());
     map.insert("column".to_owned(), json!(column));
@@ -142,6 +156,9 @@ fn aggregation_result(query: &Query, aggregation: &Aggregation, tally: &Tally) -
     }
     if aggregation.kind.is_per_value() {
         map.insert("top".to_owned(), json!(aggregation.top));
+        if approximate {
+            map.insert("approx".to_owned(), json!(true));
+        }
     }
     if let Some(value) = aggregation_value(query, aggregation, tally) {
         map.insert("value".to_owned(), value);
@@ -154,20 +171,7 @@ fn aggregation_value(query: &Query, aggregation: &Aggregation, tally: &Tally) ->
     let number = match (tally, aggregation.kind) {
         (Tally::Rows(count), _) => Number::Int((*count).into()),
         (Tally::Counts(counts), AggregationKind::Quantile) => quantile(counts, aggregation.q)?,
-        (Tally::Counts(counts), _) => {
-            let numbers = counts
-                .iter()
-                .map(|(value, count)| (value, Number::Int((*count).into())));
-            return Some(top_values(query, aggregation, numbers.collect()));
-        }
-        (Tally::Sums(sums), AggregationKind::MeanPerValue) => {
-            let numbers = sums.iter().filter_map(|(value, sum)| Some((value, sum.mean()?)));
-            return Some(top_values(query, aggregation, numbers.collect()));
-        }
-        (Tally::Sums(sums), _) => {
-            let numbers = sums.iter().map(|(value, sum)| (value, sum.total()));
-            return Some(top_values(query, aggregation, numbers.collect()));
-        }
+        (Tally::Counts(_) | Tally::Sums(_), _) => return Some(top_values(query, aggregation, tally)),
         (Tally::Total(sum), AggregationKind::Mean) => sum.mean()?,
         (Tally::Total(sum), _) if sum.count == 0 => return None,
         (Tally::Total(sum), _) => sum.total(),
@@ -177,32 +181,11 @@ fn aggregation_value(query: &Query, aggregation: &Aggregation, tally: &Tally) ->
     Some(number.to_json())
 }
 
-fn top_values(query: &Query, aggregation: &Aggregation, numbers: Vec<(&Scalar, Number)>) -> Value {
-    let key = |value: &Scalar| {
-        query
-            .kind(aggregation.column)
-            .map_or_else(|| value.key(), |kind| kind.key(value))
-    };
-    let mut ranked: Vec<(String, Number)> = numbers
-        .into_iter()
-        .map(|(value, number)| (key(value), number))
-        .collect();
-    ranked.sort_by(|(left_key, left), (right_key, right)| {
-        descending(*left, *right).then_with(|| left_key.cmp(right_key))
-    });
+fn top_values(query: &Query, aggregation: &Aggregation, tally: &Tally) -> Value {
     let top = usize::try_from(aggregation.top).unwrap_or(usize::MAX);
-    let map: Map<String, Value> = ranked
-        .into_iter()
-        .take(top)
-        .map(|(key, number)| (key, number.to_json()))
-        .collect();
-    Value::Object(map)
-}
-
-/// Largest first, NaN last.
-fn descending(left: Number, right: Number) -> Ordering {
-    let is_nan = |number: Number| number.compare(number).is_none();
-    is_nan(left)
-        .cmp(&is_nan(right))
-        .then(right.compare(left).unwrap_or(Ordering::Equal))
+    let ranked = top::ranked(query, aggregation, tally).into_iter().take(top);
+    ranked
+        .map(|entry| (entry.key, entry.number.to_json()))
+        .collect::<Map<_, _>>()
+        .into()
 }

@@ -17,6 +17,8 @@ mod tests;
 mod up;
 mod worker;
 
+pub(crate) use parts::funnel_kind;
+
 use std::sync::Arc;
 use std::time::Duration;
 

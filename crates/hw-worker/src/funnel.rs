@@ -49,6 +49,9 @@ const EXPORT: &str = "funnel.export";
 pub struct FunnelKind {
     /// Number of values that lists per value hold unless the query says otherwise.
     pub default_top: u64,
+    /// Each task keeps this many times `top` values of every list per value, so that lists over several parts are approximate;
+    /// `None` keeps all.
+    pub top_factor: Option<f64>,
     /// Percentiles of times that are told, as shares of 1.
     pub percentiles: Vec<f64>,
 }
@@ -60,6 +63,8 @@ struct Expanded {
     /// The expanded query document; for files the one given, until their schema is known.
     query: Value,
     source: ExpandedSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    top_factor: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     export: Option<ExportSpec>,
     /// Whether the client may read what its user may: a view is read with its rights.
@@ -160,7 +165,7 @@ impl JobKind for FunnelKind {
             (Source::Table(name), None) => Err(PrepareError::Faults(vec![
                 Finding::new("HW-T001", format!("there is no table `{name}`")).at("/table"),
             ])),
-            (Source::Files(path), None) => prepare_files(&params, path, request),
+            (Source::Files(path), None) => prepare_files(&params, path, self.top_factor, request),
         }
     }
 
@@ -185,9 +190,7 @@ impl JobKind for FunnelKind {
         let expanded: Expanded = read(job.expanded)?;
         let parts = tasks_of(job, PART);
         let FoundQuery { table, query, warnings } = question(&expanded, &parts)?;
-        let dataset = dataset_of(&table).map_err(|finding| input_failure(vec![*finding]))?;
-        let query = Query::from_expanded(&query, &dataset)
-            .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
+        let query = bound(&query, &table)?;
         let merged = merge(&query, &parts)?;
         let stats = stats::stats(job, &table, &parts, &merged, &self.percentiles);
         let mut result = answer(job, hw_funnel::result(&query, &merged), &warnings, stats);
@@ -226,12 +229,13 @@ impl FunnelKind {
         let tasks = cut(&table, parts, None);
         // What is behind a view may change without the view, and is not for everybody.
         let is_reusable = params.export.is_none() && table.kind != TableKind::View;
-        let fingerprint = is_reusable.then(|| fingerprint(&identity, &table, &expanded));
+        let fingerprint = is_reusable.then(|| fingerprint(&identity, &table, &expanded, self.top_factor));
         let source = ExpandedSource::Table(Box::new(table));
         let document = Expanded {
             format: FORMAT,
             query: expanded,
             source,
+            top_factor: self.top_factor,
             export: params.export.clone(),
             unrestricted,
             warnings: warnings.clone(),
@@ -402,7 +406,12 @@ fn two_columns(group: Option<&str>, time: Option<&str>) -> Result<(), PrepareErr
     }
 }
 
-fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> Result<Prepared, PrepareError> {
+fn prepare_files(
+    params: &Params,
+    path: &str,
+    top_factor: Option<f64>,
+    request: &PrepareRequest<'_>,
+) -> Result<Prepared, PrepareError> {
     let (Some(group), Some(time)) = (params.group.clone(), params.time.clone()) else {
         return Err(PrepareError::Faults(vec![files_without_columns(path)]));
     };
@@ -428,6 +437,7 @@ fn prepare_files(params: &Params, path: &str, request: &PrepareRequest<'_>) -> R
         format: FORMAT,
         query: params.query.clone(),
         source: ExpandedSource::Files(source),
+        top_factor,
         export,
         unrestricted: request.unrestricted,
         warnings: Vec::new(),
@@ -466,6 +476,13 @@ fn question(expanded: &Expanded, parts: &[&TaskView]) -> Result<FoundQuery, Fail
     found.ok_or_else(|| unreadable("a task over files does not tell them"))
 }
 
+/// An expanded query, bound to the columns of its table.
+fn bound(query: &Value, table: &Table) -> Result<Query, Failure> {
+    let dataset = dataset_of(table).map_err(|finding| input_failure(vec![*finding]))?;
+    Query::from_expanded(query, &dataset)
+        .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))
+}
+
 /// Merges in the order of the parts, so that sums of floats do not depend on who was faster.
 fn merge(query: &Query, parts: &[&TaskView]) -> Result<Partial, Failure> {
     let mut merged = Partial::empty(query);
@@ -493,14 +510,15 @@ fn answer(job: &JobView<'_>, result: Value, warnings: &[Finding], stats: Value) 
 }
 
 /// Equal for equal questions about equal data only.
-fn fingerprint(identity: &str, table: &Table, query: &Value) -> String {
+fn fingerprint(identity: &str, table: &Table, query: &Value, top_factor: Option<f64>) -> String {
     let question = json!([
         FORMAT,
         identity,
         table.registered_at,
         table.group_column,
         table.time_column,
-        query
+        query,
+        top_factor
     ])
     .to_string();
     Sha256::digest(question.as_bytes())

@@ -31,6 +31,8 @@ impl Partial {
                 .compare
                 .as_ref()
                 .map(|(matched, rest)| (matched.into(), rest.into())),
+            lists_cut: self.lists_cut,
+            approximate: self.approximate,
         };
         // Nothing in the form can fail to be JSON: no map with other keys than text, no float.
         serde_json::to_value(stored).unwrap_or_default()
@@ -71,6 +73,10 @@ struct StoredPartial {
     funnel: Option<StoredFunnel>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compare: Option<(StoredSelection, StoredSelection)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lists_cut: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    approximate: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,6 +142,8 @@ impl StoredPartial {
                 Some((matched.restore()?, rest.restore()?))
             })?,
             groups: None,
+            lists_cut: self.lists_cut,
+            approximate: self.approximate,
         })
     }
 }

@@ -141,3 +141,56 @@ fn the_empty_partial_changes_nothing() {
     merged.merge(Partial::empty(&query)).unwrap();
     assert_eq!(merged, whole);
 }
+
+/// The rows of each group by value, each group a part of its own.
+fn of_parts(query: &Value, groups: &[&[&str]], factor: Option<f64>) -> Value {
+    let columns = [
+        ("user", DataType::Int64),
+        ("ts", DataType::Int64),
+        ("e", DataType::Utf8),
+    ];
+    let rows_of = |(user, values): (usize, &&[&str])| {
+        let row = move |value: &&str| vec![json!(user), json!(0), json!(value)];
+        values.iter().map(row).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<Vec<Value>>> = groups.iter().enumerate().map(rows_of).collect();
+    let table = Table::new(&columns, rows.concat());
+    let query = table.query(query);
+    let mut merged = Partial::empty(&query);
+    let mut first = 0;
+    for rows in rows {
+        let part = [(first..first + rows.len()).collect()];
+        first += rows.len();
+        let mut partial = table.match_part(&query, &part, &table.declared_types(), None);
+        if let Some(factor) = factor {
+            partial.keep_top(&query, factor);
+        }
+        let stored = Partial::from_json(&partial.to_json()).unwrap();
+        merged.merge(stored).unwrap();
+    }
+    crate::result(&query, &merged)["query"]["aggregations"][0].clone()
+}
+
+/// A value that is second in every part is first over all, unless the parts pass on their first only.
+#[test]
+fn lists_of_cut_lists_are_approximate_and_say_so() {
+    let query = |top: u64| json!({"query": {"aggregations": [{"column": "e", "type": "countPerValue", "top": top}]}});
+    let parts: [&[&str]; 2] = [&["a", "a", "a", "x", "x"], &["b", "b", "b", "x", "x"]];
+    let check = |top: u64, parts: &[&[&str]], factor: Option<f64>, value: Value, is_approximate: bool| {
+        let answer = of_parts(&query(top), parts, factor);
+        assert_eq!(answer["value"], value, "{top} {factor:?}");
+        assert_eq!(
+            answer.get("approx"),
+            is_approximate.then_some(&json!(true)),
+            "{top} {factor:?}"
+        );
+    };
+    check(1, &parts, None, json!({"x": 4}), false);
+    check(1, &parts, Some(1.0), json!({"a": 3}), true);
+    check(1, &parts, Some(1.1), json!({"x": 4}), false);
+    check(2, &parts, Some(1.0), json!({"x": 4, "a": 3}), false);
+    // Below 1 the list could be shorter than asked for.
+    check(1, &parts, Some(0.1), json!({"a": 3}), true);
+    // The list of a single part lacks nothing.
+    check(1, &parts[..1], Some(1.0), json!({"a": 3}), false);
+}

@@ -16,7 +16,7 @@ use hw_worker::{
 
 use super::documents::KeptDocuments;
 use super::{AppRole, Common};
-use crate::config::{Config, LoadedConfig, RetrySettings};
+use crate::config::{Config, FunnelSettings, LoadedConfig, RetrySettings};
 use crate::data_folder::{DataFolder, DataFolderError, private_folder};
 use crate::host;
 use crate::problem::Fault;
@@ -144,6 +144,15 @@ fn retry_policy(retry: &RetrySettings) -> RetryPolicy {
     }
 }
 
+/// Funnels as they are set.
+pub(crate) fn funnel_kind(settings: &FunnelSettings) -> FunnelKind {
+    FunnelKind {
+        default_top: u64::from(settings.top_count),
+        top_factor: Some(settings.top_grace_factor).filter(|factor| *factor > 0.0),
+        percentiles: settings.stats_percentiles.clone(),
+    }
+}
+
 fn kinds(config: &Config) -> Vec<Arc<dyn JobKind>> {
     let registration = &config.registration;
     vec![
@@ -151,10 +160,7 @@ fn kinds(config: &Config) -> Vec<Arc<dyn JobKind>> {
             top_count: registration.top_count as usize,
             top_share_min: registration.top_share_min,
         }),
-        Arc::new(FunnelKind {
-            default_top: u64::from(config.funnel.top_count),
-            percentiles: config.funnel.stats_percentiles.clone(),
-        }),
+        Arc::new(funnel_kind(&config.funnel)),
         Arc::new(RepartitionKind),
         Arc::new(ExportKind),
         Arc::new(ViewKind),

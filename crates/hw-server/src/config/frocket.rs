@@ -61,10 +61,7 @@ const BY_AWS_NAMES: &str = "object stores are shared by all parts; use the names
 /// Every name that Funnel Rocket knows, without the prefix.
 const NAMES: &[(&str, Effect)] = &[
     ("AGGREGATIONS_TOP_DEFAULT_COUNT", Sets("funnel.top_count", AsIs)),
-    (
-        "AGGREGATIONS_TOP_GRACE_FACTOR",
-        Nothing(Number, "top values are merged exactly"),
-    ),
+    ("AGGREGATIONS_TOP_GRACE_FACTOR", Sets("funnel.top_grace_factor", AsIs)),
     ("APISERVER_ADMIN_ACTIONS", Sets("compat.admin_actions", AsIs)),
     ("APISERVER_ERROR_DETAILS", Sets("compat.error_details", AsIs)),
     ("APISERVER_PRETTYPRINT", Sets("compat.pretty_print", AsIs)),

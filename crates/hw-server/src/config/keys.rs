@@ -125,6 +125,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("registration.top_share_min", Kind::Number(0.0, 1.0)),
     plain("tables.unregister_guard", Kind::Duration { zero: true }),
     plain("funnel.top_count", Kind::Count(1, 100_000)),
+    plain("funnel.top_grace_factor", Kind::Number(0.0, 1_000.0)),
     plain("funnel.stats_percentiles", Kind::Numbers(0.0, 1.0)),
     plain("cache.results", Kind::Flag),
     plain("cache.memory", Kind::Share { zero: true }),

@@ -270,6 +270,8 @@ pub struct TableSettings {
 pub struct FunnelSettings {
     /// Values of a `top` aggregation.
     pub top_count: u32,
+    /// How many times `top` values of a list a part passes on; 0 = all.
+    pub top_grace_factor: f64,
     /// Percentiles of times in `stats`, as shares of 1, ascending.
     pub stats_percentiles: Vec<f64>,
 }

@@ -12,7 +12,7 @@ use hw_api::{
 use hw_controller::{Submit, SubmitFault};
 use hw_query::{QueryError, SessionInput};
 use hw_store::Role;
-use hw_worker::{FunnelAsker, FunnelKind, QuestionFault};
+use hw_worker::{FunnelAsker, QuestionFault};
 use serde::Deserialize as _;
 use serde_json::json as value;
 
@@ -21,6 +21,7 @@ use super::places::check_funnel;
 use super::submit::{JobOptions, WithJobOptions as _, submit};
 use super::tables::find_table;
 use super::{Answer, Route, document, json, json_lines};
+use crate::app::funnel_kind;
 use crate::auth::Caller;
 use crate::problem::{ApiError, Fault, of_failure};
 use crate::request::{AnyJson, JsonBody, QueryPairs};
@@ -97,10 +98,7 @@ async fn explain(
         access: &caller.access,
         folder: caller.folder.as_deref(),
     };
-    let kind = FunnelKind {
-        default_top: u64::from(state.config().funnel.top_count),
-        percentiles: state.config().funnel.stats_percentiles.clone(),
-    };
+    let kind = funnel_kind(&state.config().funnel);
     let question = match kind.question(&params, &asker).await {
         Ok(question) => question,
         Err(fault) => return Err(refused(&state, fault).await),

@@ -38,6 +38,7 @@ struct JobParams {
     /// `None` for files, whose tasks tell what was found.
     table: Option<Arc<Table>>,
     query: Value,
+    top_factor: Option<f64>,
     export: Option<ExportSpec>,
     unrestricted: bool,
 }
@@ -51,6 +52,7 @@ impl LastJob {
         let Expanded {
             query,
             source,
+            top_factor,
             export,
             unrestricted,
             ..
@@ -62,6 +64,7 @@ impl LastJob {
         let params = Arc::new(JobParams {
             table,
             query,
+            top_factor,
             export,
             unrestricted,
         });
@@ -128,6 +131,10 @@ impl FunnelRunner {
             (None, None) => return Err(super::unreadable("a task over files does not tell them")),
         };
         let export = job.export.as_ref().map(ExportSpec::groups);
+        let top = job
+            .top_factor
+            .map(|factor| Ok::<_, Failure>((factor, super::bound(&query, &table)?)));
+        let top = top.transpose()?;
         let scan = FunnelScan {
             table,
             parts,
@@ -156,6 +163,9 @@ impl FunnelRunner {
             pinned,
             ..
         } = run.finish().await.map_err(|error| query_failure(&error))?;
+        if let Some((factor, query)) = &top {
+            partial.keep_top(query, *factor);
+        }
         // The engine tells the rows only when it has matched them all.
         meter.add(partial.scanned_rows(), 0);
         let groups = match partial.take_groups() {

@@ -175,7 +175,7 @@ fn wrong_values_of_names_without_effect_are_faults_all_the_same() {
     check("FROCKET_REDIS_PORT", "x", "6379");
     check("FROCKET_PART_SELECTION_MODE", "server", "worker");
     check("FROCKET_WORKER_SELF_SELECT_ENABLED", "maybe", "true");
-    check("FROCKET_AGGREGATIONS_TOP_GRACE_FACTOR", "-1", "2.0");
+    check("FROCKET_PART_SELECTION_PREFLIGHT_MS", "-1", "200");
     check("FROCKET_METRICS_BUCKETS_DOLLARS", "0.1;0.5", "0.1, 0.5");
     check("FROCKET_INVOKER", "lambda", "aws_lambda");
 }
