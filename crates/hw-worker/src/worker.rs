@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Where tasks turn out to be short (a few milliseconds), more are claimed than there are slots, so that no slot waits for the
-//! store between them. The reserve holds some milliseconds of work; what waits in it for longer is handed back.
+//! store between them. The reserve holds some milliseconds of work, more if there is no other worker; what waits in it for
+//! longer is handed back.
 
 mod pool;
 mod report;
@@ -38,6 +39,9 @@ use crate::runner::TaskRunner;
 
 /// Longest pause between looks at the queue, in case a wake-up was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Pause between looks for other workers.
+const LOOK_AROUND: Duration = Duration::from_secs(2);
 
 /// Shortest pause between looks at the events while tasks run.
 const EVENTS_PAUSE: Duration = Duration::from_millis(5);
@@ -92,6 +96,7 @@ enum Done {
         answer: Result<Vec<ClaimedTask>, StoreError>,
     },
     Read(Result<Vec<Event>, StoreError>),
+    LookedAround(Result<Vec<WorkerRecord>, StoreError>),
 }
 
 impl Worker {
@@ -126,8 +131,11 @@ impl Worker {
         let mut beat = every(self.options.lease / 3);
         let mut tell = every(TELL_WORK_EVERY);
         let mut look_again = every(LOOK_AGAIN);
+        let mut look_around = every(LOOK_AROUND);
         let cursor = self.options.store.last_event().await?;
         let mut pool = Pool::new(self.options.slots, cursor);
+        // Jobs of its own session are nobody else's.
+        pool.alone = self.options.owner.is_some();
         let mut errands = Errands::new();
         while !stop.is_cancelled() {
             self.start(&mut pool);
@@ -147,6 +155,7 @@ impl Worker {
                 () = sleep_until(events_at), if pool.is_behind() => self.read_events(&mut pool, &errands),
                 seq = woken(&mut wakes) => pool.note_wake(seq),
                 _ = look_again.tick() => pool.look_anew(*wakes.borrow()),
+                _ = look_around.tick(), if self.options.owner.is_none() => self.look_around(&errands),
             }
         }
         self.hand_back(pool, errands).await;
@@ -207,6 +216,8 @@ impl Worker {
             Done::Sent => pool.sending = false,
             Done::Claimed { asked, answer } => self.take_claimed(pool, asked, answer).await,
             Done::Read(events) => take_events(pool, events),
+            Done::LookedAround(Ok(workers)) => pool.alone = workers.iter().all(|worker| worker.id == self.id),
+            Done::LookedAround(Err(error)) => tracing::debug!(%error, "the other workers could not be listed"),
         }
     }
 
@@ -296,6 +307,12 @@ impl Worker {
             }
             Err(error) => tracing::warn!(%error, "the leases could not be extended"),
         }
+    }
+
+    /// Looks whether there are other workers.
+    fn look_around<'w>(&'w self, errands: &Errands<'w>) {
+        let workers = self.options.store.list_workers();
+        errands.push(workers.map(Done::LookedAround).boxed());
     }
 
     /// Looks at what happened: new work, cancelled jobs.

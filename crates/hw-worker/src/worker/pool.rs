@@ -17,8 +17,11 @@ use tokio_util::sync::CancellationToken;
 use crate::documents::FileDocuments;
 use crate::runner::{Meter, Outcome, TaskRunner};
 
-/// Work that each slot has in reserve at most.
+/// Work that each slot has in reserve at most, while other workers could do it as well.
 const RESERVED_WORK: Duration = Duration::from_millis(20);
+
+/// The same for the only worker: what it reserves, nobody else misses. A more urgent job waits as long as that for a slot.
+const RESERVED_WORK_ALONE: Duration = Duration::from_millis(60);
 
 /// Most tasks in reserve, however short they are.
 const RESERVED_MAX: u32 = 64;
@@ -27,7 +30,7 @@ const RESERVED_MAX: u32 = 64;
 const RESERVED_FOR_MAX: Duration = Duration::from_millis(200);
 
 /// How long a report may wait for others while all slots are busy with more of the same job.
-const REPORT_LAG_MAX: Duration = Duration::from_millis(10);
+const REPORT_LAG_MAX: Duration = Duration::from_millis(25);
 
 /// What a slot stands for.
 const SLOT_CPU_MILLI: u32 = 1_000;
@@ -42,6 +45,8 @@ pub(super) struct Pool {
     /// Claimed, and not begun.
     reserve: VecDeque<TaskId>,
     pace: Pace,
+    /// Whether no other worker takes tasks of the same jobs, as far as is known.
+    pub(super) alone: bool,
     reports: Vec<TaskChange>,
     /// When the reports that wait have to be sent.
     reports_at: Option<Instant>,
@@ -108,6 +113,7 @@ impl Pool {
             held: HashMap::new(),
             reserve: VecDeque::new(),
             pace: Pace::default(),
+            alone: false,
             reports: Vec::new(),
             reports_at: None,
             sending: false,
@@ -241,7 +247,8 @@ impl Pool {
         }
         let begun = self.held.values().filter(|held| held.begun);
         let longest = begun.map(|held| now.saturating_duration_since(held.since)).max();
-        let each = self.pace.reserve(longest.unwrap_or_default());
+        let work = if self.alone { RESERVED_WORK_ALONE } else { RESERVED_WORK };
+        let each = self.pace.tasks_within(work, longest.unwrap_or_default());
         each.saturating_mul(self.slots).min(RESERVED_MAX)
     }
 
@@ -337,11 +344,11 @@ impl Pace {
         });
     }
 
-    /// How many tasks a slot does within [`RESERVED_WORK`]; `longest`: how long the one has run that runs for longest.
-    fn reserve(&self, longest: Duration) -> u32 {
+    /// How many tasks a slot does within a time; `longest`: how long the one has run that runs for longest.
+    fn tasks_within(&self, time: Duration, longest: Duration) -> u32 {
         let Some(known) = self.0 else { return 0 };
         let each = known.max(longest).as_micros().max(1);
-        u32::try_from(RESERVED_WORK.as_micros() / each).unwrap_or(u32::MAX)
+        u32::try_from(time.as_micros() / each).unwrap_or(u32::MAX)
     }
 }
 

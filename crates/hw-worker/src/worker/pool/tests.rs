@@ -1,4 +1,4 @@
-//! When ends of tasks are told.
+//! When ends of tasks are told, and how much is taken in reserve.
 
 #![allow(clippy::unwrap_used)]
 
@@ -91,4 +91,21 @@ fn reports_follow_each_other() {
     assert_eq!(pool.reports_at(), None, "nothing is to be sent before that");
     pool.sending = false;
     assert!(pool.take_reports().is_some());
+}
+
+#[test]
+fn the_reserve_holds_some_milliseconds_of_work_and_more_if_nobody_else_could_do_it() {
+    let check = |alone: bool, took: u64, tasks: Option<u32>| {
+        let mut pool = running(2);
+        pool.alone = alone;
+        pool.pace.note(Duration::from_millis(took));
+        assert_eq!(pool.take_claim().map(|room| room.tasks), tasks, "{alone} {took}");
+    };
+    check(false, 5, Some(8));
+    check(false, 15, Some(2));
+    check(false, 25, None);
+    check(true, 5, Some(24));
+    check(true, 15, Some(8));
+    check(true, 61, None);
+    check(true, 0, Some(RESERVED_MAX));
 }
