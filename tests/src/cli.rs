@@ -1,5 +1,6 @@
 //! The command line itself: exit codes, help, configuration, completions, pages of errors.
 
+use crate::data;
 use crate::harness::Sandbox;
 
 #[test]
@@ -128,23 +129,60 @@ fn the_address_of_a_server_may_end_in_the_prefix_of_its_routes() {
     drop(up);
 }
 
-#[test]
-fn workers_of_ended_processes_are_listed_only_if_asked_for() {
-    let sandbox = Sandbox::new();
-    let mut worker = sandbox
-        .command(["worker"])
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    let list = || sandbox.json(["worker", "list", "--format", "json"])["items"].clone();
-    let pid = u64::from(worker.id());
-    let has = |items: &serde_json::Value| items.as_array().unwrap().iter().any(|item| item["pid"] == pid);
-    while !has(&list()) {
-        assert!(std::time::Instant::now() < until, "the worker never joined: {}", list());
+/// A worker process that has joined, and its id.
+fn joined(sandbox: &Sandbox) -> (std::process::Child, String) {
+    let mut command = sandbox.command(["worker"]);
+    let mut worker = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    for _ in 0..200 {
+        if let Some(id) = id_of(sandbox, worker.id()) {
+            return (worker, id);
+        }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     worker.kill().unwrap();
     worker.wait().unwrap();
-    assert!(!has(&list()), "{}", list());
+    panic!("the worker never joined");
+}
+
+/// The id of the worker of a process, if it is listed.
+fn id_of(sandbox: &Sandbox, pid: u32) -> Option<String> {
+    let items = sandbox.json(["worker", "list", "--format", "json"])["items"].clone();
+    let of_process = items.as_array().unwrap().iter().find(|item| item["pid"] == pid)?;
+    Some(of_process["id"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn workers_of_ended_processes_are_listed_only_if_asked_for() {
+    let sandbox = Sandbox::new();
+    let (mut worker, _) = joined(&sandbox);
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert_eq!(id_of(&sandbox, worker.id()), None);
+}
+
+#[test]
+fn a_worker_process_that_is_drained_ends() {
+    let sandbox = Sandbox::new();
+    let (mut worker, id) = joined(&sandbox);
+    let drained = sandbox.json(["worker", "drain", &id[..30], "--format", "json"]);
+    assert_eq!((&drained["id"], &drained["draining"]), (&id.into(), &true.into()));
+    assert!(worker.wait().unwrap().success());
+    assert_eq!(id_of(&sandbox, worker.id()), None);
+    let refused = sandbox.fails(4, ["worker", "drain", "nobody"]);
+    assert!(refused.contains("HW-A031"), "{refused}");
+}
+
+#[test]
+fn the_worker_of_a_server_takes_tasks_again_when_that_is_said() {
+    let sandbox = Sandbox::new();
+    data::write_example(&sandbox.path().join("data"));
+    sandbox.ok(["table", "register", "events", "data", "--group", "user", "--time", "ts"]);
+    let up = sandbox.up();
+    let id = id_of(&sandbox, up.pid()).unwrap();
+    sandbox.ok(["worker", "drain", &id]);
+    let body = serde_json::json!({"table": "events", "query": {}});
+    let waited = up.post("/api/v1/funnels/run?wait=1s", &body).is(202).json();
+    let job = waited["id"].as_str().unwrap();
+    sandbox.ok(["worker", "drain", &id, "--undo"]);
+    sandbox.ok(["job", "wait", job]);
 }

@@ -55,6 +55,7 @@ async fn simple(command: Command, context: &mut Context) -> Ended {
             Some(WorkerVerb::List { host, label, all, page }) => {
                 admin::list_workers(context, (host.as_deref(), label.as_deref(), all), &page).await
             }
+            Some(WorkerVerb::Drain { id, undo }) => admin::drain_worker(context, &id, undo).await,
             None => process::worker(context, args).await,
         },
         Command::Token(verb) => admin::token(context, verb).await,

@@ -29,6 +29,7 @@ use hw_files::Files;
 use hw_job::{Clock as _, SessionId};
 use hw_query::Engine;
 use hw_store::{JobFilter, PageRequest, StoreError, SystemClock};
+use hw_worker::Drain;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +87,7 @@ pub struct App {
     rest: CancellationToken,
     /// Ends the controller and the session's renewal.
     end: CancellationToken,
+    drain: Drain,
     working: JoinSet<()>,
     deciding: JoinSet<()>,
 }
@@ -127,7 +129,8 @@ impl App {
             server_parts(&common, controller.clone(), &stop),
             facts(&common),
         )?);
-        let worker = Arc::new(parts::worker(&common, state.network_access().clone()));
+        let drain = Drain::default();
+        let worker = Arc::new(parts::worker(&common, state.network_access().clone(), drain.clone()));
         let mut deciding = JoinSet::new();
         deciding.spawn(keep::session_alive(
             common.store.clone(),
@@ -169,6 +172,7 @@ impl App {
             stop,
             rest,
             end,
+            drain,
             working,
             deciding,
         })

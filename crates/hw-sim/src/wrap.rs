@@ -322,6 +322,10 @@ impl<A: Around> SessionStore for Wrapped<A> {
         self.pass(self.inner.put_worker(worker)).await
     }
 
+    async fn drain_worker(&self, worker: &WorkerId, draining: bool) -> Result<bool, StoreError> {
+        self.pass(self.inner.drain_worker(worker, draining)).await
+    }
+
     async fn list_workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
         self.pass(self.inner.list_workers()).await
     }

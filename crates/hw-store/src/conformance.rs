@@ -200,6 +200,7 @@ macro_rules! conformance {
                     a_session_that_was_given_up_is_not_renewed,
                     a_session_started_twice_is_one,
                     workers_join_once_and_leave_with_their_session,
+                    a_draining_worker_keeps_what_it_has_and_is_given_no_more,
                     a_worker_belongs_to_a_session,
                     the_store_counts_what_a_worker_runs,
                     an_ended_session_owns_nothing,

@@ -125,6 +125,13 @@ pub trait SessionStore {
     /// [`StoreError`] if the store did not answer, or the worker's session is not there ([`StoreError::Misuse`]).
     async fn put_worker(&self, worker: WorkerRecord) -> Result<(), StoreError>;
 
+    /// Says whether a worker takes new tasks: a draining one is given none and keeps what it has. `false` if there is no such
+    /// worker.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    async fn drain_worker(&self, worker: &WorkerId, draining: bool) -> Result<bool, StoreError>;
+
     /// All workers by id.
     ///
     /// # Errors

@@ -75,6 +75,27 @@ pub struct WorkerOptions {
     pub store: Arc<dyn Store>,
     /// Where large outcomes go.
     pub documents: Arc<FileDocuments>,
+    /// Told to take no new tasks, and tells when it has none left.
+    pub drain: Drain,
+}
+
+/// How a worker is drained. Clones are of the same worker.
+#[derive(Debug, Clone, Default)]
+pub struct Drain {
+    wanted: CancellationToken,
+    done: CancellationToken,
+}
+
+impl Drain {
+    /// Tells the worker to take no new tasks, whatever the store says of it.
+    pub fn begin(&self) {
+        self.wanted.cancel();
+    }
+
+    /// Resolves when the worker, told so here or by the store, has no tasks left and has reported them all.
+    pub async fn done(&self) {
+        self.done.cancelled().await;
+    }
 }
 
 /// A pool of slots of one process.
@@ -140,10 +161,14 @@ impl Worker {
         while !stop.is_cancelled() {
             self.start(&mut pool);
             self.go(&mut pool, &errands);
+            if pool.is_drained() && errands.is_empty() {
+                self.options.drain.done.cancel();
+            }
             let events_at = pool.events_at;
             let reports_at = pool.reports_at();
             tokio::select! {
                 () = stop.cancelled() => {}
+                () = self.options.drain.wanted.cancelled(), if !pool.draining => self.begin_to_drain(&mut pool),
                 Some(ended) = pool.running.join_next_with_id(), if !pool.running.is_empty() => self.settle(&mut pool, ended),
                 Some(done) = errands.next(), if !errands.is_empty() => self.take(&mut pool, done).await,
                 _ = beat.tick() => self.heartbeat(&mut pool).await,
@@ -216,7 +241,7 @@ impl Worker {
             Done::Sent => pool.sending = false,
             Done::Claimed { asked, answer } => self.take_claimed(pool, asked, answer).await,
             Done::Read(events) => take_events(pool, events),
-            Done::LookedAround(Ok(workers)) => pool.alone = workers.iter().all(|worker| worker.id == self.id),
+            Done::LookedAround(Ok(workers)) => self.take_workers(pool, &workers),
             Done::LookedAround(Err(error)) => tracing::debug!(%error, "the other workers could not be listed"),
         }
     }
@@ -226,7 +251,10 @@ impl Worker {
         match answer {
             Ok(tasks) => {
                 pool.look |= u32::try_from(tasks.len()).unwrap_or(u32::MAX) >= asked;
-                pool.hold(tasks);
+                match pool.draining {
+                    true => tasks.into_iter().for_each(|task| self.give_back(pool, task)),
+                    false => pool.hold(tasks),
+                }
             }
             Err(StoreError::SessionOver(_)) => pool.look = self.begin_anew().await,
             // The next wake-up or the next look asks again.
@@ -309,7 +337,30 @@ impl Worker {
         }
     }
 
-    /// Looks whether there are other workers.
+    fn take_workers(&self, pool: &mut Pool, workers: &[WorkerRecord]) {
+        pool.alone = workers.iter().all(|worker| worker.id == self.id);
+        let draining = workers.iter().any(|worker| worker.id == self.id && worker.draining);
+        match draining || self.options.drain.wanted.is_cancelled() {
+            true if !pool.draining => self.begin_to_drain(pool),
+            true => {}
+            false => pool.draining = false,
+        }
+    }
+
+    /// Takes no new tasks, and hands back those that were not begun.
+    fn begin_to_drain(&self, pool: &mut Pool) {
+        pool.draining = true;
+        for task in pool.take_reserve(|_| true) {
+            self.give_back(pool, task);
+        }
+    }
+
+    fn give_back(&self, pool: &mut Pool, task: ClaimedTask) {
+        let change = self.change(Ended::without_outcome(task, Ending::Preempted));
+        pool.report(change);
+    }
+
+    /// Looks whether there are other workers, and whether this one is to drain.
     fn look_around<'w>(&'w self, errands: &Errands<'w>) {
         let workers = self.options.store.list_workers();
         errands.push(workers.map(Done::LookedAround).boxed());
@@ -335,9 +386,9 @@ impl Worker {
 
     /// Hands back what waits for a slot for long: others may have one free.
     fn hand_back_reserve(&self, pool: &mut Pool) {
-        for task in pool.stale_reserve(Instant::now()) {
-            let change = self.change(Ended::without_outcome(task, Ending::Preempted));
-            pool.report(change);
+        let now = Instant::now();
+        for task in pool.take_reserve(|held| held.is_stale(now)) {
+            self.give_back(pool, task);
         }
     }
 

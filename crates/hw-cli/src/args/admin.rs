@@ -78,6 +78,18 @@ pub(crate) enum WorkerVerb {
         #[command(flatten)]
         page: Page,
     },
+    /// Have a worker end what it has begun and take no new tasks
+    ///
+    /// A `headwater worker` process then ends by itself; the worker of `headwater up` stays until it is told to take tasks again.
+    #[command(after_long_help = "Examples:\n  headwater worker drain 01k9\n  headwater worker drain 01k9 --undo")]
+    Drain {
+        /// The worker's id, or a part that only it has
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Let it take tasks again
+        #[arg(long)]
+        undo: bool,
+    },
 }
 
 /// The verbs of tokens.

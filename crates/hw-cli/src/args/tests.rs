@@ -201,8 +201,9 @@ fn the_help_of_a_verb_is_its_manual() {
                    headwater worker <COMMAND>
 
             Commands:
-              list  List the workers and what they have to do [alias: ls]
-              help  Print this message or the help of the given subcommand(s)
+              list   List the workers and what they have to do [alias: ls]
+              drain  Have a worker end what it has begun and take no new tasks
+              help   Print this message or the help of the given subcommand(s)
 
             Options:
                   --slots <COUNT>

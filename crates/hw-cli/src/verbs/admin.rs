@@ -31,6 +31,24 @@ pub(crate) async fn list_workers(
     Ok(ExitCode::Done)
 }
 
+/// Drains a worker, or lets it take tasks again.
+pub(crate) async fn drain_worker(context: &mut Context, id: &str, undo: bool) -> Ended {
+    let place = ["workers", id, "drain"];
+    let call = if undo { Call::delete(&place) } else { Call::post(&place) };
+    let answer = context.client.document(call).await?;
+    let worker: WorkerDocument = answer.parse()?;
+    document(context, &answer, &worker.id, |_| {
+        let id = printable(&worker.id);
+        Ok(match (worker.draining, worker.running) {
+            (false, _) => format!("worker {id} takes tasks\n"),
+            (true, 0) => format!("worker {id} takes no new tasks; it has none\n"),
+            (true, 1) => format!("worker {id} takes no new tasks; it ends one that it has begun\n"),
+            (true, running) => format!("worker {id} takes no new tasks; it ends {running} that it has begun\n"),
+        })
+    })?;
+    Ok(ExitCode::Done)
+}
+
 pub(crate) async fn token(context: &mut Context, verb: TokenVerb) -> Ended {
     match verb {
         TokenVerb::List { role, page } => {

@@ -9,7 +9,7 @@ use hw_job::{JobKind, RetryPolicy, SessionId};
 use hw_query::{Engine, EngineConfig};
 use hw_store::{NewSession, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store, SystemClock};
 use hw_worker::{
-    DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, LastJob, RegisterKind,
+    Drain, DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, LastJob, RegisterKind,
     RegisterOptions, RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger, StoreTables,
     TaskRunner, ViewKind, ViewRunner, Worker, WorkerOptions,
 };
@@ -194,7 +194,7 @@ fn documents(common: &Common) -> Arc<FileDocuments> {
 }
 
 /// The doing part. `access` are the files that clients without a working folder may read.
-pub(super) fn worker(common: &Common, access: Access) -> Worker {
+pub(super) fn worker(common: &Common, access: Access, drain: Drain) -> Worker {
     let config = &common.config.config;
     let threads = config.threads.unwrap_or_else(host::processors);
     let default_slots = config
@@ -216,6 +216,7 @@ pub(super) fn worker(common: &Common, access: Access) -> Worker {
         runners: runners(common, access),
         store: common.store.clone(),
         documents: documents(common),
+        drain,
     })
 }
 

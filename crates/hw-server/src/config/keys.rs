@@ -111,6 +111,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("events.keep", Kind::Duration { zero: false }),
     plain("worker.slots", Kind::Count(1, 4096)),
     plain("worker.lease", Kind::Duration { zero: false }),
+    plain("worker.drain", Kind::Duration { zero: true }),
     plain("retry.counted_max", Kind::Count(1, 1000)),
     plain("retry.lost_max", Kind::Count(1, 1000)),
     plain("retry.deaths_max", Kind::Count(1, 1000)),

@@ -218,6 +218,8 @@ pub struct WorkerSettings {
     pub slots: Option<u32>,
     /// How long a task may be kept without a sign of life.
     pub lease: TimeSpan,
+    /// How long a worker process that is told to end may take for the tasks that it has begun.
+    pub drain: TimeSpan,
 }
 
 /// `retry.*`.

@@ -174,6 +174,12 @@ pub(crate) enum ApiError {
         /// The name.
         name: String,
     },
+    /// No such worker.
+    #[error("there is no worker `{id}`")]
+    WorkerNotFound {
+        /// What was asked for.
+        id: String,
+    },
     /// What was to be changed is in a state that does not allow it.
     #[error("{message}")]
     Moved {
@@ -238,6 +244,7 @@ impl ApiError {
             Self::RoleTooSmall { .. } => "HW-A023",
             Self::TokenTaken { .. } => "HW-A024",
             Self::TokenNotFound { .. } => "HW-A025",
+            Self::WorkerNotFound { .. } => "HW-A031",
             Self::Moved { .. } => "HW-A026",
             Self::BackupTarget { .. } => "HW-A027",
             Self::NotABackup { .. } => "HW-A030",
@@ -255,7 +262,8 @@ impl ApiError {
             | Self::JobNotFound { .. }
             | Self::TaskNotFound { .. }
             | Self::TableNotFound { .. }
-            | Self::TokenNotFound { .. } => 404,
+            | Self::TokenNotFound { .. }
+            | Self::WorkerNotFound { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::BodyTooLarge { .. } => 413,
             Self::WrongMediaType { .. } => 415,
@@ -304,6 +312,7 @@ impl ApiError {
             Self::RoleTooSmall { .. } => "the role is not enough",
             Self::TokenTaken { .. } => "the name is taken",
             Self::TokenNotFound { .. } => "no such token",
+            Self::WorkerNotFound { .. } => "no such worker",
             Self::Moved { .. } => "it conflicts with what is there",
             Self::BackupTarget { .. } => "the backup cannot be written",
             Self::NotABackup { .. } => "the file is no backup",
@@ -357,6 +366,7 @@ impl ApiError {
             Self::RoleTooSmall { needed, .. } => format!("use a token with the role `{needed}`"),
             Self::TokenTaken { .. } => "choose another name, or drop that one first".to_owned(),
             Self::TokenNotFound { .. } => "`headwater token list` shows the tokens".to_owned(),
+            Self::WorkerNotFound { .. } => "`headwater worker list` shows the workers".to_owned(),
             Self::Moved { help, .. } => (*help).to_owned(),
             Self::BackupTarget { .. } => "name a file that does not exist, in a folder that the server may write to".to_owned(),
             Self::NotABackup { .. } => "name a file that `headwater config backup` wrote; the store is as before".to_owned(),

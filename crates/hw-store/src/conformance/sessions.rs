@@ -68,6 +68,21 @@ pub(crate) async fn workers_join_once_and_leave_with_their_session(s: &Setting) 
     .assert_eq(&s.log_after(hw_job::EventSeq(0)).await);
 }
 
+pub(crate) async fn a_draining_worker_keeps_what_it_has_and_is_given_no_more(s: &Setting) {
+    s.join("s1").await;
+    s.submit_tasks(1, 3).await;
+    let worker = s.store.list_workers().await.unwrap()[0].id.clone();
+    assert_eq!(s.claim("s1", 1).await.len(), 1);
+    assert_eq!(s.store.drain_worker(&worker, true).await, Ok(true));
+    assert_eq!(s.claim("s1", 1).await.len(), 0);
+    let record = s.store.list_workers().await.unwrap()[0].clone();
+    assert_eq!((record.draining, record.running), (true, 1));
+    assert_eq!(s.store.drain_worker(&worker, false).await, Ok(true));
+    assert_eq!(s.claim("s1", 1).await.len(), 1);
+    let unknown = hw_job::WorkerId("nobody".to_owned());
+    assert_eq!(s.store.drain_worker(&unknown, true).await, Ok(false));
+}
+
 pub(crate) async fn a_worker_belongs_to_a_session(s: &Setting) {
     let refused = s.store.put_worker(new_worker("w1", "s1")).await;
     assert!(matches!(refused, Err(StoreError::Misuse(_))), "{refused:?}");

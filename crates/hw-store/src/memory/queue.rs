@@ -27,6 +27,9 @@ impl QueueStore for MemoryStore {
             if claim.slot.tasks > 0 && !state.queue.is_empty() && state.is_silent(&claim.worker, now) {
                 return Err(StoreError::SessionOver(claim.worker.clone()));
             }
+            if state.workers.get(&claim.worker).is_some_and(|worker| worker.draining) {
+                return Ok(Vec::new());
+            }
             let window = state.window(claim);
             let chosen = choose(window, &claim.slot);
             Ok(chosen

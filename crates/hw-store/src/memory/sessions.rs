@@ -83,6 +83,13 @@ impl SessionStore for MemoryStore {
         })
     }
 
+    async fn drain_worker(&self, worker: &WorkerId, draining: bool) -> Result<bool, StoreError> {
+        self.write(|state, _, _| {
+            let worker = state.workers.get_mut(worker);
+            Ok(worker.map(|worker| worker.draining = draining).is_some())
+        })
+    }
+
     async fn list_workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
         Ok(self.read(|state, _| {
             let record = |worker: &WorkerRecord| WorkerRecord {

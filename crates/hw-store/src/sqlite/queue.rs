@@ -123,7 +123,7 @@ const ANY_QUEUED: &str = "SELECT 1 FROM task WHERE queued = 1 LIMIT 1";
 pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {
     vec![
         ("any task to claim", ANY_QUEUED),
-        ("worker whose session is over", claim::SILENT),
+        ("worker that may not claim", claim::STANDING),
         ("lanes with tasks", claim::OPEN_LANES),
         ("head of a lane", claim::HEAD_OF_LANE),
         ("head of a job", claim::HEAD_OF_JOB),

@@ -41,6 +41,11 @@ impl SessionStore for SqliteStore {
         self.change(Put(worker)).await
     }
 
+    async fn drain_worker(&self, worker: &WorkerId, draining: bool) -> Result<bool, StoreError> {
+        let worker = worker.clone();
+        self.change(Drain { worker, draining }).await
+    }
+
     async fn list_workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
         let query = "SELECT id, session, slots, labels, draining,
                             (SELECT count(*) FROM task WHERE state = 'running' AND worker = worker.id) AS running
@@ -177,6 +182,23 @@ impl Change for Put {
             .bind(i64::from(worker.draining));
         batch.write(put).await?;
         Ok(())
+    }
+}
+
+struct Drain {
+    worker: WorkerId,
+    draining: bool,
+}
+
+#[async_trait]
+impl Change for Drain {
+    type Answer = bool;
+    type Refusal = StoreError;
+
+    async fn make(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
+        let drain = sql("UPDATE worker SET draining = ?2 WHERE id = ?1");
+        let drain = drain.bind(self.worker.0.clone()).bind(i64::from(self.draining));
+        Ok(batch.write(drain).await? > 0)
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Pool {
     /// Claimed, and not begun.
     reserve: VecDeque<TaskId>,
     pace: Pace,
+    /// Whether no new tasks are taken.
+    pub(super) draining: bool,
     /// Whether no other worker takes tasks of the same jobs, as far as is known.
     pub(super) alone: bool,
     reports: Vec<TaskChange>,
@@ -75,6 +77,13 @@ pub(super) struct Held {
     /// When it was claimed, and then when it was begun.
     since: Instant,
     begun: bool,
+}
+
+impl Held {
+    /// Whether it has waited in reserve for too long.
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) > RESERVED_FOR_MAX
+    }
 }
 
 /// An attempt that came to its end.
@@ -113,6 +122,7 @@ impl Pool {
             held: HashMap::new(),
             reserve: VecDeque::new(),
             pace: Pace::default(),
+            draining: false,
             alone: false,
             reports: Vec::new(),
             reports_at: None,
@@ -218,7 +228,7 @@ impl Pool {
 
     /// What is to be claimed now: when a slot is free, or half of the reserve is gone.
     pub(super) fn take_claim(&mut self) -> Option<Room> {
-        if self.claiming || !self.look {
+        if self.claiming || !self.look || self.draining {
             return None;
         }
         let free = self.slots.saturating_sub(self.begun());
@@ -265,14 +275,18 @@ impl Pool {
         begun.map(|held| held.task.cpu_milli).sum()
     }
 
-    /// Takes out what has waited in reserve for too long.
-    pub(super) fn stale_reserve(&mut self, now: Instant) -> Vec<ClaimedTask> {
-        let waited = |held: &Held| now.saturating_duration_since(held.since);
-        let is_stale = |task: &TaskId| self.held.get(task).is_some_and(|held| waited(held) > RESERVED_FOR_MAX);
-        let stale: Vec<TaskId> = self.reserve.iter().copied().filter(is_stale).collect();
-        self.reserve.retain(|task| !stale.contains(task));
-        let held = stale.iter().filter_map(|task| self.held.remove(task));
+    /// Takes tasks out of the reserve.
+    pub(super) fn take_reserve(&mut self, which: impl Fn(&Held) -> bool) -> Vec<ClaimedTask> {
+        let is_taken = |task: &TaskId| self.held.get(task).is_some_and(&which);
+        let taken: Vec<TaskId> = self.reserve.iter().copied().filter(is_taken).collect();
+        self.reserve.retain(|task| !taken.contains(task));
+        let held = taken.iter().filter_map(|task| self.held.remove(task));
         held.map(|held| held.task).collect()
+    }
+
+    /// Whether no task is left, nor any to be reported, and none will come.
+    pub(super) fn is_drained(&self) -> bool {
+        self.draining && !self.claiming && !self.sending && self.held.is_empty() && self.reports.is_empty()
     }
 
     /// Takes in that there are events up to this one. A worker that has nothing need not know which: it asks for tasks.

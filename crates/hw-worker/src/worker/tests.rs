@@ -11,7 +11,7 @@ use hw_store::{ClaimedTask, EndJob, MemoryStore, NewJob, NewSession, Store, Syst
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Worker, WorkerOptions};
+use super::{Drain, Worker, WorkerOptions};
 use crate::{FileDocuments, Meter, Outcome, StoreLedger, TaskRunner};
 
 /// Does what the task's parameters say.
@@ -65,6 +65,7 @@ struct Fixture {
     stop: CancellationToken,
     worker: tokio::task::JoinHandle<()>,
     revived: Arc<Worker>,
+    drain: Drain,
     _folder: tempfile::TempDir,
 }
 
@@ -79,6 +80,7 @@ impl Fixture {
         let ids = Arc::new(uuid::Uuid::now_v7);
         let files = Files::new(stores.open(&root).unwrap(), Arc::new(StoreLedger(store.clone())), ids);
         let documents = Arc::new(FileDocuments::new(Arc::new(files)));
+        let drain = Drain::default();
         let worker = Arc::new(Worker::new(WorkerOptions {
             session: new_session(&session, SESSION_LEASE),
             slots,
@@ -89,6 +91,7 @@ impl Fixture {
             runners: vec![Arc::new(Obedient)],
             store: store.clone(),
             documents: documents.clone(),
+            drain: drain.clone(),
         }));
         let stop = CancellationToken::new();
         let stopping = stop.clone();
@@ -101,6 +104,7 @@ impl Fixture {
             stop,
             worker,
             revived,
+            drain,
             _folder: folder,
         }
     }
@@ -247,6 +251,40 @@ async fn a_cancelled_job_frees_its_slot_within_200_ms() {
     assert!(since.elapsed() < Duration::from_millis(200), "{:?}", since.elapsed());
     let tasks = fixture.store.load_tasks(hanging).await.unwrap();
     assert_eq!(tasks[0].state, TaskState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_draining_worker_ends_what_it_has_begun_and_hands_back_the_rest() {
+    let fixture = Fixture::start(1).await;
+    // So that the pace is known, and tasks are reserved.
+    let quick = fixture.submit(&["work"; 8]).await;
+    fixture.wait(quick, settled).await;
+    let job = fixture.submit(&["slow", "work", "work"]).await;
+    fixture.wait(job, |tasks| tasks[0].state == TaskState::Running).await;
+    fixture.drain.begin();
+    fixture.drain.done().await;
+    let states = async || {
+        let tasks = fixture.store.load_tasks(job).await.unwrap();
+        tasks.iter().map(|task| task.state).collect::<Vec<_>>()
+    };
+    let left = [TaskState::Succeeded, TaskState::Ready, TaskState::Ready];
+    assert_eq!(states().await, left);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(states().await, left, "it takes no more");
+}
+
+#[tokio::test]
+async fn a_worker_drains_and_takes_tasks_again_as_the_store_says() {
+    let fixture = Fixture::start(1).await;
+    let joined = fixture.submit(&["work"]).await;
+    fixture.wait(joined, settled).await;
+    let id = fixture.store.list_workers().await.unwrap()[0].id.clone();
+    fixture.store.drain_worker(&id, true).await.unwrap();
+    let job = fixture.submit(&["work"]).await;
+    fixture.drain.done().await;
+    assert_eq!(fixture.store.load_tasks(job).await.unwrap()[0].state, TaskState::Ready);
+    fixture.store.drain_worker(&id, false).await.unwrap();
+    fixture.wait(job, settled).await;
 }
 
 #[tokio::test]

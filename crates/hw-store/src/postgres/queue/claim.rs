@@ -63,6 +63,8 @@ type Taken = (Vec<ClaimedTask>, Option<u64>);
 enum Broken {
     Sql(sqlx::Error),
     Store(StoreError),
+    /// The worker is given no tasks.
+    Draining,
     /// The commit was not answered. What was claimed, if anything, ends with its lease.
     Unanswered,
 }
@@ -90,6 +92,7 @@ impl Desk {
             };
             let (fault, again) = match broken {
                 Broken::Store(fault) => return Err(fault),
+                Broken::Draining => return Ok(Vec::new()),
                 Broken::Unanswered => {
                     let text = "the connection broke during a claim; what it took ends with its lease";
                     return Err(StoreError::OutcomeUnknown(text.to_owned()));
@@ -111,7 +114,7 @@ impl Desk {
     async fn try_once(&self, take: &Take) -> Result<Vec<ClaimedTask>, Broken> {
         let mut connection = self.pool.acquire().await?;
         let done = timeout(ANSWER_MAX, self.begin_and_commit(&mut connection, take)).await;
-        if !matches!(done, Ok(Ok(_) | Err(Broken::Store(_)))) {
+        if !matches!(done, Ok(Ok(_) | Err(Broken::Store(_) | Broken::Draining))) {
             connection.close_on_drop();
         }
         let (claimed, last) = done.unwrap_or(Err(Broken::Unanswered))?;
@@ -128,9 +131,9 @@ impl Desk {
                 Err(error) if kind(&error) == Kind::Lost => Err(Broken::Unanswered),
                 Err(error) => Err(Broken::Sql(error)),
             },
-            Err(Broken::Store(fault)) => {
+            Err(broken @ (Broken::Store(_) | Broken::Draining)) => {
                 roll_back(connection).await?;
-                Err(Broken::Store(fault))
+                Err(broken)
             }
             Err(broken) => Err(broken),
         }
@@ -148,9 +151,7 @@ impl Desk {
         let tick = self.locks.take_log(connection).await?;
         let mut batch = Batch::new(connection, self.clock.settle(&tick), tick.last);
         // Who gives up a session that is over does so with the log, and goes by what it finds then.
-        if take.is_silent(&mut batch).await? {
-            return Err(Broken::Store(StoreError::SessionOver(take.0.worker.clone())));
-        }
+        take.check_standing(&mut batch).await?;
         let mut heads = Heads::of_numbers(&mut batch, tasks.iter().map(|task| task.job)).await?;
         for task in &mut tasks {
             take.start(&mut batch, &mut heads, task);
@@ -197,12 +198,18 @@ struct Chosen {
 }
 
 impl Take {
-    /// Whether the lease of the worker's session is over.
-    async fn is_silent(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
-        let look = "SELECT 1 AS one FROM worker w JOIN session s ON s.id = w.session
-                    WHERE w.id = $1 AND s.lease_until <= $2";
+    /// Fails if the lease of the worker's session is over, or the worker is draining.
+    async fn check_standing(&self, batch: &mut Batch<'_>) -> Result<(), Broken> {
+        let look = "SELECT s.lease_until <= $2 AS silent FROM worker w JOIN session s ON s.id = w.session
+                    WHERE w.id = $1 AND (w.draining OR s.lease_until <= $2)";
         let look = sql(look).bind(kept(&self.0.worker.0)).bind(batch.now.elapsed);
-        Ok(batch.row(look).await?.is_some())
+        let Some(row) = batch.row(look).await? else {
+            return Ok(());
+        };
+        match Reader::new(&row, "a worker").truth("silent")? {
+            true => Err(Broken::Store(StoreError::SessionOver(self.0.worker.clone()))),
+            false => Err(Broken::Draining),
+        }
     }
 
     /// The tasks to take, in the order in which they are taken; no other claim can take them any more.

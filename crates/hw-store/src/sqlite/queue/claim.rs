@@ -26,8 +26,10 @@ impl Change for Take {
     type Refusal = StoreError;
 
     async fn make(&self, batch: &mut Batch<'_>) -> Result<Vec<ClaimedTask>, StoreError> {
-        if self.is_silent(batch).await? {
-            return Err(StoreError::SessionOver(self.0.worker.clone()));
+        match self.standing(batch).await? {
+            Standing::Silent => return Err(StoreError::SessionOver(self.0.worker.clone())),
+            Standing::Draining => return Ok(Vec::new()),
+            Standing::Good => {}
         }
         let chosen = self.choose(batch).await?;
         if chosen.is_empty() {
@@ -55,6 +57,14 @@ struct Queued {
     affinity: Option<String>,
 }
 
+/// What the store holds of a worker that claims.
+enum Standing {
+    Good,
+    /// The lease of its session is over, and there is something that it could claim.
+    Silent,
+    Draining,
+}
+
 /// A task that was chosen.
 struct Chosen {
     key: i64,
@@ -65,10 +75,15 @@ struct Chosen {
 }
 
 impl Take {
-    /// Whether the lease of the worker's session is over, and there is something that it could claim.
-    async fn is_silent(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
-        let look = sql(SILENT).bind(self.0.worker.0.clone()).bind(batch.now.elapsed);
-        Ok(batch.row(look).await?.is_some())
+    async fn standing(&self, batch: &mut Batch<'_>) -> Result<Standing, StoreError> {
+        let look = sql(STANDING).bind(self.0.worker.0.clone()).bind(batch.now.elapsed);
+        let Some(row) = batch.row(look).await? else {
+            return Ok(Standing::Good);
+        };
+        match Reader::new(&row, "a worker").truth("silent")? {
+            true => Ok(Standing::Silent),
+            false => Ok(Standing::Draining),
+        }
     }
 
     /// The tasks to take, in the order in which they are taken.
@@ -179,8 +194,10 @@ impl Take {
     }
 }
 
-pub(super) const SILENT: &str = "SELECT 1 FROM worker w JOIN session s ON s.id = w.session
-     WHERE w.id = ?1 AND s.lease_until <= ?2 AND EXISTS (SELECT 1 FROM task WHERE queued = 1)";
+/// Nothing for a worker that may claim.
+pub(super) const STANDING: &str =
+    "SELECT s.lease_until <= ?2 AS silent FROM worker w JOIN session s ON s.id = w.session
+     WHERE w.id = ?1 AND (w.draining = 1 OR s.lease_until <= ?2) AND EXISTS (SELECT 1 FROM task WHERE queued = 1)";
 
 /// The lanes with ready tasks: one step of the index for each, however many tasks stand in them.
 pub(super) const OPEN_LANES: &str = "WITH RECURSIVE open (lane) AS (
