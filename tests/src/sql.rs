@@ -175,3 +175,27 @@ fn rows_become_a_parquet_file_that_can_be_asked() {
     assert!(stderr.contains("one statement"), "{stderr}");
     assert!(!sandbox.path().join("two.parquet").exists());
 }
+
+/// Rows are under way when a value is met that cannot be computed with; every format tells which fault it was, whoever answers.
+#[test]
+fn a_fault_after_the_first_rows_is_told_with_its_cause() {
+    let query = "select 1 / (value - 900000) as x from generate_series(1, 1000000)";
+    let check = |sandbox: &Sandbox| {
+        for format in ["csv", "json", "jsonl", "arrow", "table", "markdown"] {
+            let ran = sandbox.run(["sql", query, "--format", format]);
+            let told = ran.stderr.to_lowercase();
+            assert!(
+                ran.code == 1 && told.contains("hw-q016"),
+                "{format}: {} {told}",
+                ran.code
+            );
+            assert!(!told.contains("hw-c053"), "{format}: {told}");
+        }
+    };
+    let sandbox = Sandbox::new();
+    check(&sandbox);
+    let up = sandbox.up();
+    check(&sandbox);
+    let unknown = up.get("/api/v1/requests/0123456789abcdef/fault").is(404).json();
+    assert_eq!(unknown["code"], "HW-A032");
+}

@@ -108,6 +108,9 @@ impl Ending {
     }
 }
 
+/// Code of an answer that ended before its time.
+pub(crate) const BROKEN_OFF: &str = "HW-C053";
+
 /// Faults of this side.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
@@ -204,7 +207,7 @@ impl ClientError {
             Self::Usage { .. } => (400, "HW-C050", "the command line is not right"),
             Self::OutOfReach { .. } => (503, "HW-C051", "the server is out of reach"),
             Self::Foreign { .. } => (502, "HW-C052", "the answer does not come from headwater"),
-            Self::BrokenOff { .. } => (502, "HW-C053", "the answer broke off"),
+            Self::BrokenOff { .. } => (502, BROKEN_OFF, "the answer broke off"),
             Self::Unconfirmed { .. } => (400, "HW-C054", "nobody can be asked"),
             Self::Input { .. } => (422, "HW-C055", "a file cannot be read"),
             Self::NotJson { .. } => (422, "HW-C056", "the text is not JSON"),

@@ -8,14 +8,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hw_api::{ExitCode, ExplainDocument, ExplainRequest, RowFormat, SqlRequest};
+use http::HeaderValue;
+use hw_api::{ExitCode, ExplainDocument, ExplainRequest, Problem, RowFormat, SqlRequest};
 use serde_json::Value;
 
 use crate::args::Format;
 use crate::client::Call;
 use crate::context::{Context, Ended};
-use crate::failure::{Ending, Failure};
+use crate::failure::{BROKEN_OFF, Ending, Failure};
 use crate::output::OutputFile;
+use crate::program::RouterBody;
 use crate::render::figures;
 use crate::render::json::{compact, pretty};
 use crate::render::rows::{Layout, ROWS_SHOWN, markdown_head, markdown_row, summary, table};
@@ -261,7 +263,25 @@ impl<'a> Shell<'a> {
             self.context.console.note(done::line(&done));
             return Ok(());
         }
-        let body = answer.into_body();
+        let request = answer.headers().get("headwater-request").cloned();
+        match self.show(answer.into_body(), begin).await {
+            Err(Ending::Failure(failure)) if failure.problem.code == BROKEN_OFF => {
+                Err(self.cause(request).await.unwrap_or(Ending::Failure(failure)))
+            }
+            shown => shown,
+        }
+    }
+
+    /// Why the answer to a request broke off, if the server can tell: rows were given out already, so that the work failed,
+    /// whoever's fault it is.
+    async fn cause(&self, request: Option<HeaderValue>) -> Option<Ending> {
+        let request = request.as_ref()?.to_str().ok()?;
+        let call = Call::get(&["requests", request, "fault"]);
+        let problem = self.context.client.document(call).await.ok()?.parse::<Problem>().ok()?;
+        Some(passthrough::broken_off(problem))
+    }
+
+    async fn show(&mut self, body: RouterBody, begin: Duration) -> Result<(), Ending> {
         match self.settings.format {
             Format::Table => self.table(body, begin).await,
             Format::Markdown => self.markdown(body).await,
@@ -280,7 +300,7 @@ impl<'a> Shell<'a> {
         }
     }
 
-    async fn table(&mut self, body: crate::program::RouterBody, begin: Duration) -> Result<(), Ending> {
+    async fn table(&mut self, body: RouterBody, begin: Duration) -> Result<(), Ending> {
         let mut sample = Sample::new((!self.settings.all).then_some(ROWS_SHOWN));
         let schema = decode::batches(body, |batch| Ok(sample.add(batch)?)).await?;
         if let Some(schema) = schema {
@@ -300,7 +320,7 @@ impl<'a> Shell<'a> {
         self.write(text.as_bytes())
     }
 
-    async fn markdown(&mut self, body: crate::program::RouterBody) -> Result<(), Ending> {
+    async fn markdown(&mut self, body: RouterBody) -> Result<(), Ending> {
         let mut has_head = false;
         let schema = decode::batches(body, |batch| {
             let mut text = String::new();

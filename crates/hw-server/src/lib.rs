@@ -2,6 +2,7 @@
 
 mod app;
 mod auth;
+mod broken;
 mod config;
 mod data_folder;
 mod demo;

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::broken::BrokenAnswers;
 use crate::config::{Config, LoadedConfig};
 use crate::data_folder::DataFolder;
 use crate::metrics::Metrics;
@@ -56,6 +57,8 @@ pub(crate) struct State {
     network_access: Access,
     facts: RwLock<ServerDocument>,
     own_token: OnceLock<String>,
+    /// Answers that broke off.
+    pub(crate) broken: BrokenAnswers,
     vitals: Mutex<Vec<(&'static str, AbortHandle)>>,
 }
 
@@ -73,6 +76,7 @@ impl State {
             network_access: network_access(&parts)?,
             facts: RwLock::new(facts),
             own_token: OnceLock::new(),
+            broken: BrokenAnswers::default(),
             vitals: Mutex::default(),
             parts,
         })

@@ -82,7 +82,7 @@ impl LineEnds {
 }
 
 /// Rows were given out already, so that the work failed, whoever's fault it is.
-fn broken_off(problem: Problem) -> Ending {
+pub(super) fn broken_off(problem: Problem) -> Ending {
     let mut failure = Failure::from(problem);
     failure.exit = hw_api::ExitCode::Failed;
     failure.into()

@@ -8,7 +8,7 @@ use crate::args::{EventArgs, EventVerb, Format};
 use crate::client::{Call, Lines, parse};
 use crate::console::Answer;
 use crate::context::{Context, Ended};
-use crate::failure::Ending;
+use crate::failure::{BROKEN_OFF, Ending};
 use crate::render::figures::time;
 use crate::render::listing::Listed;
 use crate::render::text::printable;
@@ -90,7 +90,7 @@ async fn follow_once(
 
 /// The connection broke: the server may be back in a moment.
 fn is_passing(code: &str) -> bool {
-    code == "HW-C051" || code == "HW-C053"
+    code == "HW-C051" || code == BROKEN_OFF
 }
 
 /// Prints each line as it comes, up to and with the first event of which `last` is true.

@@ -180,6 +180,12 @@ pub(crate) enum ApiError {
         /// What was asked for.
         id: String,
     },
+    /// Nothing is known of an answer that broke off.
+    #[error("no answer to a request `{request}` is known to have broken off")]
+    NotBroken {
+        /// The request's id.
+        request: String,
+    },
     /// What was to be changed is in a state that does not allow it.
     #[error("{message}")]
     Moved {
@@ -245,6 +251,7 @@ impl ApiError {
             Self::TokenTaken { .. } => "HW-A024",
             Self::TokenNotFound { .. } => "HW-A025",
             Self::WorkerNotFound { .. } => "HW-A031",
+            Self::NotBroken { .. } => "HW-A032",
             Self::Moved { .. } => "HW-A026",
             Self::BackupTarget { .. } => "HW-A027",
             Self::NotABackup { .. } => "HW-A030",
@@ -263,7 +270,8 @@ impl ApiError {
             | Self::TaskNotFound { .. }
             | Self::TableNotFound { .. }
             | Self::TokenNotFound { .. }
-            | Self::WorkerNotFound { .. } => 404,
+            | Self::WorkerNotFound { .. }
+            | Self::NotBroken { .. } => 404,
             Self::WrongMethod { .. } => 405,
             Self::BodyTooLarge { .. } => 413,
             Self::WrongMediaType { .. } => 415,
@@ -313,6 +321,7 @@ impl ApiError {
             Self::TokenTaken { .. } => "the name is taken",
             Self::TokenNotFound { .. } => "no such token",
             Self::WorkerNotFound { .. } => "no such worker",
+            Self::NotBroken { .. } => "no such answer",
             Self::Moved { .. } => "it conflicts with what is there",
             Self::BackupTarget { .. } => "the backup cannot be written",
             Self::NotABackup { .. } => "the file is no backup",
@@ -367,6 +376,9 @@ impl ApiError {
             Self::TokenTaken { .. } => "choose another name, or drop that one first".to_owned(),
             Self::TokenNotFound { .. } => "`headwater token list` shows the tokens".to_owned(),
             Self::WorkerNotFound { .. } => "`headwater worker list` shows the workers".to_owned(),
+            Self::NotBroken { .. } => {
+                "give what the header `headwater-request` of the answer says; the newest are known, until the server ends".to_owned()
+            }
             Self::Moved { help, .. } => (*help).to_owned(),
             Self::BackupTarget { .. } => "name a file that does not exist, in a folder that the server may write to".to_owned(),
             Self::NotABackup { .. } => "name a file that `headwater config backup` wrote; the store is as before".to_owned(),

@@ -8,17 +8,25 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
+/// What lives as long as a body.
+pub(super) trait Keeper: Send + Unpin + 'static {
+    /// The body ends before its time.
+    fn broke(&self, _error: &axum::Error) {}
+}
+
+impl Keeper for tokio::sync::OwnedSemaphorePermit {}
+
 struct Held<T> {
     body: Body,
-    _kept: T,
+    kept: T,
 }
 
 /// Keeps `kept` as long as the answer's body.
-pub(super) fn hold<T: Send + Unpin + 'static>(response: Response, kept: T) -> Response {
-    response.map(|body| Body::new(Held { body, _kept: kept }))
+pub(super) fn hold<T: Keeper>(response: Response, kept: T) -> Response {
+    response.map(|body| Body::new(Held { body, kept }))
 }
 
-impl<T: Unpin> HttpBody for Held<T> {
+impl<T: Keeper> HttpBody for Held<T> {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -26,7 +34,11 @@ impl<T: Unpin> HttpBody for Held<T> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            self.kept.broke(error);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

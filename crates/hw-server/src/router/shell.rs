@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::held::hold;
+use super::held::{Keeper, hold};
 use crate::auth::{Transport, check_host, check_origin};
 use crate::metrics::{HTTP_REQUESTS, HTTP_RUNNING, HTTP_SECONDS};
 use crate::problem::{ApiError, Fault, render};
@@ -23,8 +23,8 @@ const REQUEST_HEADER: HeaderName = HeaderName::from_static("headwater-request");
 /// Answers a request, whatever happens.
 pub(super) async fn surround(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let running = Running::begin(&state);
     let id = request_id(&state);
+    let running = Running::begin(&state, &id);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -83,18 +83,30 @@ fn request_id(state: &Shared) -> String {
 }
 
 /// A request that is not answered to its end yet.
-struct Running(Shared);
+struct Running {
+    state: Shared,
+    id: String,
+}
 
 impl Running {
-    fn begin(state: &Shared) -> Self {
+    fn begin(state: &Shared, id: &str) -> Self {
         state.metrics.add(HTTP_RUNNING, &[], 1.0);
-        Self(state.clone())
+        Self {
+            state: state.clone(),
+            id: id.to_owned(),
+        }
+    }
+}
+
+impl Keeper for Running {
+    fn broke(&self, error: &axum::Error) {
+        self.state.broken.note(&self.id, error);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.metrics.add(HTTP_RUNNING, &[], -1.0);
+        self.state.metrics.add(HTTP_RUNNING, &[], -1.0);
     }
 }
 

@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
-use hw_api::ServerDocument;
+use hw_api::{Problem, ServerDocument};
 use hw_store::Role;
 
 use super::{Answer, Route, any, document, json};
-use crate::request::QueryPairs;
+use crate::problem::ApiError;
+use crate::request::{QueryPairs, Segments};
 use crate::state::Shared;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -17,6 +18,13 @@ pub(super) fn routes() -> Vec<Route> {
             .about("Version, addresses, data folder and store of the server.")
             .role(Role::Read)
             .answers(200, "The facts.", vec![json::<ServerDocument>()]),
+        Route::get("/api/v1/requests/{id}/fault", "show_request_fault", get(fault))
+            .about(
+                "Why an answer broke off after its first bytes (rows of SQL, say). `id` is what the header `headwater-request` of the \
+                 answer said; the newest 256 are known, until the server ends.",
+            )
+            .role(Role::Read)
+            .answers(200, "The problem.", vec![json::<Problem>()]),
         Route::get("/api/v1/openapi.json", "show_openapi", get(openapi))
             .about("This document.")
             .role(Role::Read)
@@ -27,6 +35,14 @@ pub(super) fn routes() -> Vec<Route> {
 async fn show(State(state): State<Shared>, query: QueryPairs) -> Answer {
     query.reader(&[]).finish()?;
     Ok(document(&state.facts()))
+}
+
+async fn fault(State(state): State<Shared>, query: QueryPairs, Segments(request): Segments<String>) -> Answer {
+    query.reader(&[]).finish()?;
+    match state.broken.find(&request) {
+        Some(problem) => Ok(document(&problem)),
+        None => Err(ApiError::NotBroken { request }.into()),
+    }
 }
 
 async fn openapi() -> Response {
