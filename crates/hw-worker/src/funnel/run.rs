@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, ExportSpec, FORMAT, FileSource, PART, PartTask, read,
-    written,
+    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, ExportSpec, FORMAT, FileSource, FoundQuery, PART, PartTask,
+    read, written,
 };
 use crate::documents::FileDocuments;
 use crate::register::joined;
@@ -41,6 +41,17 @@ struct JobParams {
     top_factor: Option<f64>,
     export: Option<ExportSpec>,
     unrestricted: bool,
+}
+
+impl JobParams {
+    /// The table and the expanded query that a task is about.
+    fn question(&self, found: Option<FoundQuery>) -> Result<(Arc<Table>, Value), Failure> {
+        match (&self.table, found) {
+            (_, Some(found)) => Ok((Arc::new(*found.table), found.query)),
+            (Some(table), None) => Ok((Arc::clone(table), self.query.clone())),
+            (None, None) => Err(super::unreadable("a task over files does not tell them")),
+        }
+    }
 }
 
 impl LastJob {
@@ -125,16 +136,9 @@ impl FunnelRunner {
         let latency = self.latency(task.id.job);
         let job = self.last_job.of(task)?;
         let PartTask { parts, found } = read(&task.params)?;
-        let (table, query) = match (&job.table, found) {
-            (_, Some(found)) => (Arc::new(*found.table), found.query),
-            (Some(table), None) => (Arc::clone(table), job.query.clone()),
-            (None, None) => return Err(super::unreadable("a task over files does not tell them")),
-        };
+        let (table, query) = job.question(found)?;
         let export = job.export.as_ref().map(ExportSpec::groups);
-        let top = job
-            .top_factor
-            .map(|factor| Ok::<_, Failure>((factor, super::bound(&query, &table)?)));
-        let top = top.transpose()?;
+        let bound = job.top_factor.map(|_| super::bound(&query, &table)).transpose()?;
         let scan = FunnelScan {
             table,
             parts,
@@ -163,8 +167,8 @@ impl FunnelRunner {
             pinned,
             ..
         } = run.finish().await.map_err(|error| query_failure(&error))?;
-        if let Some((factor, query)) = &top {
-            partial.keep_top(query, *factor);
+        if let (Some(factor), Some(query)) = (job.top_factor, &bound) {
+            partial.keep_top(query, factor);
         }
         // The engine tells the rows only when it has matched them all.
         meter.add(partial.scanned_rows(), 0);
