@@ -69,7 +69,7 @@ macro_rules! select_events {
             "SELECT seq, at, kind, subject, job, data FROM event WHERE ",
             $job,
             " AND seq > ?2 AND (?3 IS NULL OR kind IN (SELECT value FROM json_each(?3)))
-               AND (?4 IS NULL OR subject = ?4) ORDER BY seq LIMIT ?5"
+               AND (?4 IS NULL OR subject = ?4) ORDER BY seq LIMIT +?5"
         )
     };
 }

@@ -53,7 +53,7 @@ impl SqliteStore {
 }
 
 const UNREFERENCED: &str = "SELECT path FROM file WHERE state <> 'confirmed' AND (since <= ?1 OR state = 'condemned')
-     ORDER BY since, path LIMIT ?2";
+     ORDER BY since, path LIMIT +?2";
 
 #[cfg(test)]
 pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {

@@ -138,7 +138,7 @@ impl JobStore for SqliteStore {
 /// `g` follows every digit, so that the ranges hold what begins with the text.
 const FIND: &str = "SELECT number, id FROM job WHERE id >= ?1 AND id < ?1 || 'g'
                      UNION SELECT number, id FROM job WHERE id_reversed >= ?2 AND id_reversed < ?2 || 'g'
-                     ORDER BY number DESC LIMIT ?3";
+                     ORDER BY number DESC LIMIT +?3";
 
 #[cfg(test)]
 pub(super) fn queries_with_plans() -> Vec<(&'static str, &'static str)> {

@@ -42,7 +42,7 @@ const HEAR: &str = concat!(
        FROM listener l LEFT JOIN event e
             ON e.seq > l.cursor AND (?2 IS NULL OR e.kind IN (SELECT value FROM json_each(?2)))
             AND (?3 IS NULL OR e.subject = ?3) AND (?4 IS NULL OR e.job = ?4)
-       WHERE l.name = ?1 ORDER BY e.seq LIMIT ?5"
+       WHERE l.name = ?1 ORDER BY e.seq LIMIT +?5"
 );
 
 /// The cursor of the slowest listener that is not behind; the largest number where there is none.

@@ -193,7 +193,7 @@ const DUE: &str = "SELECT task, job, flow, state, not_before FROM task WHERE sta
      UNION ALL
      SELECT task, job, flow, state, not_before FROM task
      WHERE state = 'waiting' AND not_before IS NOT NULL AND not_before <= ?1
-     ORDER BY not_before, task LIMIT ?2";
+     ORDER BY not_before, task LIMIT +?2";
 
 /// Ends pauses that are over, and the waiting of jobs that may start now.
 struct Wake {

@@ -40,7 +40,7 @@ fn before(batch: &Batch<'_>, keep: Duration) -> i64 {
 }
 
 async fn prune_results(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
-    let old = "SELECT number, id FROM job WHERE settled = 1 AND documents = 1 AND ended <= ?1 ORDER BY number LIMIT ?2";
+    let old = "SELECT number, id FROM job WHERE settled = 1 AND documents = 1 AND ended <= ?1 ORDER BY number LIMIT +?2";
     let old = sql(old).bind(before(batch, keep)).bind(stored(PRUNED_RESULTS_MAX));
     let mut gone = 0;
     for row in batch.rows(old).await? {
@@ -68,7 +68,7 @@ async fn drop_documents(batch: &mut Batch<'_>, job: i64, id: JobId) -> Result<()
 }
 
 async fn prune_jobs(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
-    let old = "SELECT number, id, tasks FROM job WHERE settled = 1 AND ended <= ?1 ORDER BY number LIMIT ?2";
+    let old = "SELECT number, id, tasks FROM job WHERE settled = 1 AND ended <= ?1 ORDER BY number LIMIT +?2";
     let old = sql(old).bind(before(batch, keep)).bind(stored(PRUNED_JOBS_MAX));
     let (mut tasks, mut gone) = (0, 0);
     for row in batch.rows(old).await? {
@@ -94,7 +94,7 @@ async fn prune_jobs(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreE
 async fn prune_events(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
     let slowest = batch.row(sql(SLOWEST)).await?;
     let slowest: i64 = slowest.map_or(Ok(i64::MAX), |row| Reader::new(&row, "the listeners").value("cursor"))?;
-    let drop = "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?2)
+    let drop = "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT +?2)
                 AND elapsed <= ?1 AND (seq <= ?3 OR elapsed <= ?4)";
     let drop = sql(drop)
         .bind(before(batch, keep))

@@ -31,7 +31,8 @@ use crate::trouble::Trouble;
 /// A prepared statement with its values.
 pub(super) type Sql = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
-/// A statement; give its values with `bind`.
+/// A statement; give its values with `bind`. A limit among them is written `LIMIT +?1`: SQLite looks into a bare one to choose a
+/// plan, and prepares the statement anew whenever it is bound.
 pub(super) fn sql(text: &'static str) -> Sql {
     sqlx::query(text)
 }

@@ -62,7 +62,7 @@ pub(super) const ALL_JOBS: &str = select_jobs!(
        AND (?4 IS NULL OR EXISTS (SELECT 1 FROM job_read b WHERE b.job = j.number AND +b.name = ?4))
        AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(j.tags) t WHERE t.value = ?5))
        AND (?6 IS NULL OR j.owner = ?6)
-     ORDER BY j.number DESC LIMIT ?7"
+     ORDER BY j.number DESC LIMIT +?7"
 );
 
 /// The same by way of the index of unsettled jobs, which are few among many.
@@ -73,7 +73,7 @@ pub(super) const UNSETTLED_JOBS: &str = select_jobs!(
        AND (?4 IS NULL OR EXISTS (SELECT 1 FROM job_read b WHERE b.job = j.number AND +b.name = ?4))
        AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(j.tags) t WHERE t.value = ?5))
        AND (?6 IS NULL OR j.owner = ?6)
-     ORDER BY j.number DESC LIMIT ?7"
+     ORDER BY j.number DESC LIMIT +?7"
 );
 
 macro_rules! select_tasks {
@@ -101,7 +101,7 @@ pub(super) const TASKS_OF_JOB: &str = select_tasks!(
 pub(in super::super) const EXPIRED_TASKS: &str = select_tasks!(
     "LEFT JOIN worker w ON w.id = t.worker LEFT JOIN session s ON s.id = w.session
      WHERE t.state = 'running' AND (t.lease_until <= ?1 OR s.lease_until <= ?1)
-     ORDER BY t.lease_until, t.task LIMIT ?2"
+     ORDER BY t.lease_until, t.task LIMIT +?2"
 );
 
 pub(super) const ATTEMPTS_OF_JOB: &str =

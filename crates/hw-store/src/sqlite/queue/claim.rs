@@ -216,7 +216,7 @@ macro_rules! select_head {
             $index,
             " WHERE queued = 1 AND ",
             $where,
-            " ORDER BY priority, turn, task LIMIT ",
+            " ORDER BY priority, turn, task LIMIT +",
             $limit,
             ")"
         )
