@@ -1,0 +1,162 @@
+//! The handler of the first parser.
+
+use std::borrow::Cow;
+
+use crate::database::assignment;
+use crate::fault::{DatabaseProblem, FaultKind, Stage};
+use crate::handler::{Found, Item};
+use crate::import::{self, Work};
+use crate::java::{jar_paths, pieces_v1};
+use crate::keys::Key;
+use crate::merged::Merged;
+use crate::place::Places;
+use crate::v1::{NoOption, Taken, Taking};
+use crate::warning::WarningKind;
+
+pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8]) -> Found<'t> {
+    let mut found = Found::default();
+    let main = Merged::main(text);
+    let mut taking = Taking::new(text);
+    take_database_options(work, &mut found, &main, &mut taking);
+    let class = taking.take(Key::ScriptClass, 1);
+    note(work, &mut found, &main, (Key::ScriptClass, &taking), &class);
+    if let [(at, value), ..] = class.options.as_slice() {
+        found.set_script_class(Cow::Borrowed(value), main.spot(*at));
+    }
+    let dead_end = taking.dead_end(Key::Import);
+    if !work.faults.is_empty() || dead_end.is_some() || !taking.mentions(Key::Import) {
+        warn_of_end(&mut found, &main, Key::Import, dead_end, &taking);
+        take_values(work, &mut found, &main, &mut taking, Cow::Borrowed);
+        found.code = main.without(&taking.into_cuts());
+        return found;
+    }
+    let merged = import::v1::expand(work, text, &taking.into_cuts());
+    if !work.faults.is_empty() {
+        return found;
+    }
+    let mut taking = Taking::new(&merged.text);
+    let dead_end = taking.dead_end(Key::Import);
+    warn_of_end(&mut found, &merged, Key::Import, dead_end, &taking);
+    take_database_options(work, &mut Found::default(), &merged, &mut taking);
+    take_values(work, &mut found, &merged, &mut taking, |text| Cow::Owned(text.to_vec()));
+    let cuts = taking.into_cuts();
+    found.code = merged.without(&cuts);
+    found
+}
+
+/// `%env` and `%perNodeAndCallInstanceLimit`; those of imported scripts are taken out, too.
+fn take_database_options<'m>(
+    work: &mut Work<'_, '_>,
+    found: &mut Found<'m>,
+    merged: &Merged<'_>,
+    taking: &mut Taking<'m>,
+) {
+    for key in [Key::Environment, Key::InstanceLimit] {
+        let taken = taking.take(key, usize::MAX);
+        let keyword = key.keyword();
+        for (at, value) in taken.options {
+            let result = match key {
+                Key::Environment => {
+                    assignment(Cow::Borrowed(value)).map(|variable| found.database.environment.push(variable))
+                }
+                _ => found.database.take_limit(value),
+            };
+            if let Err(problem) = result {
+                work.fault(
+                    FaultKind::Database { keyword, problem },
+                    Stage::V1ScriptClass,
+                    merged.spot(at),
+                );
+            }
+        }
+        for (at, missing) in taken.faults {
+            let problem = match (missing, key) {
+                (NoOption::Terminator, _) => DatabaseProblem::NoTerminator,
+                (NoOption::Value, Key::Environment) => DatabaseProblem::NoAssignment,
+                (NoOption::Value, _) => DatabaseProblem::NoNumber,
+            };
+            work.fault(
+                FaultKind::Database { keyword, problem },
+                Stage::V1ScriptClass,
+                merged.spot(at),
+            );
+        }
+    }
+}
+
+/// JVM options in order; jars in the order of their bytes, each once.
+fn take_values<'m, 't>(
+    work: &mut Work<'_, '_>,
+    found: &mut Found<'t>,
+    merged: &Merged<'_>,
+    taking: &mut Taking<'m>,
+    keep: impl Fn(&'m [u8]) -> Cow<'t, [u8]>,
+) {
+    let taken = taking.take(Key::JvmOption, usize::MAX);
+    note(work, found, merged, (Key::JvmOption, taking), &taken);
+    for (at, value) in taken.options {
+        let spot = merged.spot(at);
+        let items = pieces_v1(value).map(|piece| Item {
+            text: keep(piece),
+            spot,
+        });
+        found.jvm_options.extend(items);
+    }
+    let taken = taking.take(Key::Jar, usize::MAX);
+    note(work, found, merged, (Key::Jar, taking), &taken);
+    let mut jars: Vec<(&[u8], usize)> = Vec::with_capacity(taken.options.len());
+    for (at, value) in taken.options {
+        jars.extend(jar_paths(value).map(|path| (path, at)));
+    }
+    jars.sort_by_key(|(path, _)| *path);
+    jars.dedup_by_key(|(path, _)| *path);
+    found.jars = jars
+        .into_iter()
+        .map(|(path, at)| Item {
+            text: keep(path),
+            spot: merged.spot(at),
+        })
+        .collect();
+}
+
+/// Notes what went wrong with a key, and what was not seen.
+fn note(
+    work: &mut Work<'_, '_>,
+    found: &mut Found<'_>,
+    merged: &Merged<'_>,
+    (key, taking): (Key, &Taking<'_>),
+    taken: &Taken<'_>,
+) {
+    let stage = match key {
+        Key::ScriptClass => Stage::V1ScriptClass,
+        Key::JvmOption => Stage::V1JvmOption,
+        _ => Stage::V1Jar,
+    };
+    for (at, missing) in &taken.faults {
+        let kind = missing.kind(key.keyword().as_bytes());
+        work.fault(kind, stage, merged.spot(*at));
+    }
+    let dead_end = taken.ended_at.map(|ended_at| (ended_at, taken.hidden));
+    warn_of_end(found, merged, key, dead_end, taking);
+}
+
+/// Warns of options that are not seen, since the search for their key ended at a mention behind other text.
+fn warn_of_end(
+    found: &mut Found<'_>,
+    merged: &Merged<'_>,
+    key: Key,
+    dead_end: Option<(usize, Option<usize>)>,
+    taking: &Taking<'_>,
+) {
+    let Some((ended_at, hidden)) = dead_end else { return };
+    let keyword = key.keyword().as_bytes().to_vec();
+    let is_option = taking.has_value(key, ended_at);
+    if is_option && merged.is_joined(ended_at) {
+        found.warn(WarningKind::LostByJoining { keyword }, merged.spot(ended_at));
+    } else if let Some(hidden) = hidden {
+        let mention_line = Places::new(&merged.text).at(ended_at).line;
+        found.warn(WarningKind::Hidden { keyword, mention_line }, merged.spot(hidden));
+    } else if is_option {
+        found.warn(WarningKind::BehindCode { keyword }, merged.spot(ended_at));
+    }
+}
