@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::database::{DatabaseOptions, Version};
 use crate::fault::FaultList;
 use crate::import::{Import, ScriptProvider, Work, imports};
-use crate::merged::{Spot, places};
+use crate::merged::{Scripts, Spot, places};
 use crate::warning::{Warning, WarningKind};
 
 mod v1;
@@ -56,7 +56,7 @@ pub struct Resolved<'t> {
     pub imports: Vec<Import>,
     /// What is odd.
     pub warnings: Vec<Warning>,
-    scripts: Vec<crate::merged::Script<'t>>,
+    scripts: Scripts<'t>,
 }
 
 impl Resolved<'_> {
@@ -130,7 +130,7 @@ impl<'t> Found<'t> {
     }
 }
 
-fn warnings(scripts: &[crate::merged::Script<'_>], raw: Vec<(WarningKind, Spot)>) -> Vec<Warning> {
+fn warnings(scripts: &Scripts<'_>, raw: Vec<(WarningKind, Spot)>) -> Vec<Warning> {
     let spots: Vec<Spot> = raw.iter().map(|(_, spot)| *spot).collect();
     let places = places(scripts, &spots);
     let mut warnings: Vec<Warning> = raw

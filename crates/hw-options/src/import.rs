@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::bytes::until_nul;
 use crate::fault::{Fault, FaultKind, FaultList, Stage};
-use crate::merged::{Merged, Script, Spot, Text, places};
+use crate::merged::{Imported, Merged, Scripts, Spot, places};
 use crate::place::Place;
 
 pub(crate) mod v1;
@@ -108,7 +108,7 @@ pub(crate) struct RawImport {
 
 /// What is known of scripts during a run, and all that was found wrong.
 pub(crate) struct Work<'t, 'p> {
-    pub(crate) scripts: Vec<Script<'t>>,
+    pub(crate) scripts: Scripts<'t>,
     provider: &'p mut dyn ScriptProvider,
     contents: BTreeSet<Content>,
     latest: BTreeMap<Vec<u8>, (Arc<[u8]>, usize)>,
@@ -179,10 +179,10 @@ pub(crate) struct Stopped;
 impl<'t, 'p> Work<'t, 'p> {
     pub(crate) fn new(main: &'t [u8], provider: &'p mut dyn ScriptProvider) -> Self {
         Self {
-            scripts: vec![Script {
-                name: None,
-                text: Text::Main(main),
-            }],
+            scripts: Scripts {
+                main,
+                imported: Vec::new(),
+            },
             provider,
             contents: BTreeSet::new(),
             latest: BTreeMap::new(),
@@ -258,12 +258,13 @@ impl<'t, 'p> Work<'t, 'p> {
         self.contents.insert(content);
         self.remember(request.name, Arc::clone(&text), Some(number));
         self.note(request, ImportOutcome::Inserted { bytes: length });
-        self.scripts.push(Script {
-            name: Some(request.name.to_vec()),
-            text: Text::Imported(text, length),
+        self.scripts.imported.push(Imported {
+            name: request.name.to_vec(),
+            text,
+            length,
         });
         Ok(Some(Fetched {
-            script: self.scripts.len() - 1,
+            script: self.scripts.imported.len(),
             request: number,
         }))
     }
@@ -301,7 +302,7 @@ impl<'t, 'p> Work<'t, 'p> {
 }
 
 /// The requests at their places.
-pub(crate) fn imports(scripts: &[Script<'_>], raw: Vec<RawImport>) -> Vec<Import> {
+pub(crate) fn imports(scripts: &Scripts<'_>, raw: Vec<RawImport>) -> Vec<Import> {
     let spots: Vec<Spot> = raw.iter().map(|import| import.spot).collect();
     let places = places(scripts, &spots);
     let finish = |(raw, (origin, place)): (RawImport, _)| Import {

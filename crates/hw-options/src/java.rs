@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use crate::bytes::{back_over_blanks, is_blank, part, skip_blanks, until_nul};
-use crate::scan::find_any;
 use crate::v2::blank_escape;
 
 /// The pieces of a JVM option of the first parser: separated by blanks, nothing is special.
@@ -62,6 +61,10 @@ pub(crate) fn pieces_v2<'v>(value: Cow<'v, [u8]>, out: &mut impl FnMut(Cow<'v, [
 
 /// Tells each piece and whether it has escapes, once all of them are known to be good.
 fn each_piece<'v>(value: &'v [u8], out: &mut dyn FnMut(&'v [u8], bool)) -> Result<(), BadPiece> {
+    if !value.contains(&b'\\') {
+        pieces_v1(value).for_each(|piece| out(piece, false));
+        return Ok(());
+    }
     let mut at = skip_blanks(value, 0);
     let begin = at;
     while at < value.len() {
@@ -83,7 +86,10 @@ fn each_piece<'v>(value: &'v [u8], out: &mut dyn FnMut(&'v [u8], bool)) -> Resul
 fn piece_end(value: &[u8], mut at: usize) -> (usize, bool) {
     let mut escapes = false;
     loop {
-        at = find_any(value, at, [b' ', b'\t', 0x0B, 0x0C, b'\\']);
+        let plain = part(value, at, value.len())
+            .iter()
+            .take_while(|byte| !is_blank(**byte) && **byte != b'\\');
+        at += plain.count();
         if value.get(at) != Some(&b'\\') {
             return (at, escapes);
         }
@@ -148,9 +154,14 @@ fn cut(value: Cow<'_, [u8]>, end: usize) -> Cow<'_, [u8]> {
 
 /// The paths of a jar option: what stands between colons, empty ones too, save for an empty last one.
 pub(crate) fn jar_paths(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let has_several = value.contains(&b':');
     let paths = value.strip_suffix(b":").unwrap_or(value);
-    let count = if value.is_empty() { 0 } else { usize::MAX };
-    paths.split(|byte| *byte == b':').take(count)
+    let (one, several) = match value {
+        [] => (None, None),
+        _ if has_several => (None, Some(paths.split(|byte| *byte == b':'))),
+        _ => (Some(paths), None),
+    };
+    one.into_iter().chain(several.into_iter().flatten())
 }
 
 /// Tells the paths of a jar option of the second parser.

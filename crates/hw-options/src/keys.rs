@@ -14,15 +14,6 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::ScriptClass,
-        Self::Import,
-        Self::JvmOption,
-        Self::Jar,
-        Self::Environment,
-        Self::InstanceLimit,
-    ];
-
     /// The key of exactly this name.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
         match name {
@@ -34,6 +25,20 @@ impl Key {
             b"perNodeAndCallInstanceLimit" => Some(Self::InstanceLimit),
             _ => None,
         }
+    }
+
+    /// The key whose keyword `text` begins with.
+    #[inline]
+    pub(crate) fn begun_by(text: &[u8]) -> Option<Self> {
+        let key = match text {
+            [_, b's', ..] => Self::ScriptClass,
+            [_, b'i', ..] => Self::Import,
+            [_, b'j', b'v', ..] => Self::JvmOption,
+            [_, b'j', ..] => Self::Jar,
+            [_, b'e', ..] => Self::Environment,
+            _ => Self::InstanceLimit,
+        };
+        text.starts_with(key.keyword().as_bytes()).then_some(key)
     }
 
     /// With its percent sign.

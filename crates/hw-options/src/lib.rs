@@ -56,6 +56,6 @@ pub use import::{
 pub use launch::{Launch, Machine, launch};
 pub use migration::{Change, ChangeKind, Migration, check as check_migration};
 pub use place::{Place, Places};
-pub use v1::{Extracted, extract};
+pub use v1::{Extracted, extract, script_version};
 pub use v2::{Missing, Options, ScriptOption, Syntax, Token, parse};
 pub use warning::{WARNINGS_MAX, Warning, WarningKind};

@@ -14,28 +14,39 @@ pub(crate) struct Spot {
     pub(crate) offset: usize,
 }
 
-/// A script that takes part.
+/// The scripts that take part, by number: 0 is the main one.
 #[derive(Debug, Clone)]
-pub(crate) struct Script<'t> {
-    /// As the first option that asked for it has it; `None`: the main script.
-    pub(crate) name: Option<Vec<u8>>,
-    pub(crate) text: Text<'t>,
+pub(crate) struct Scripts<'t> {
+    pub(crate) main: &'t [u8],
+    pub(crate) imported: Vec<Imported>,
 }
 
-/// The text of a script: the caller's, or one that a provider gave.
+/// A script that a provider gave.
 #[derive(Debug, Clone)]
-pub(crate) enum Text<'t> {
-    Main(&'t [u8]),
-    /// The first bytes of what was given: up to a NUL.
-    Imported(Arc<[u8]>, usize),
+pub(crate) struct Imported {
+    /// As the option that asked for it has it.
+    pub(crate) name: Vec<u8>,
+    pub(crate) text: Arc<[u8]>,
+    /// Bytes that count: up to a NUL.
+    pub(crate) length: usize,
 }
 
-impl Text<'_> {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Main(text) => text,
-            Self::Imported(text, length) => part(text, 0, *length),
+impl Scripts<'_> {
+    /// The text of a script.
+    pub(crate) fn text(&self, number: usize) -> &[u8] {
+        match self.of_import(number) {
+            None => self.main,
+            Some(script) => part(&script.text, 0, script.length),
         }
+    }
+
+    /// The name of a script; the main one has none.
+    pub(crate) fn name(&self, number: usize) -> Option<Vec<u8>> {
+        self.of_import(number).map(|script| script.name.clone())
+    }
+
+    fn of_import(&self, number: usize) -> Option<&Imported> {
+        number.checked_sub(1).and_then(|number| self.imported.get(number))
     }
 }
 
@@ -115,30 +126,31 @@ impl<'t> Merged<'t> {
     }
 
     /// The text without `cuts`, which ascend and do not touch each other's bytes. One pass, or none.
-    pub(crate) fn without(self, cuts: &[(usize, usize)]) -> Cow<'t, [u8]> {
-        match self.text {
-            Cow::Borrowed(text) if cuts.is_empty() => Cow::Borrowed(text),
-            Cow::Borrowed(text) => Cow::Owned(gaps(text, cuts)),
-            Cow::Owned(text) if cuts.is_empty() => Cow::Owned(text),
-            Cow::Owned(text) => Cow::Owned(gaps(&text, cuts)),
+    pub(crate) fn without(&self, cuts: impl Iterator<Item = (usize, usize)> + Clone) -> Cow<'t, [u8]> {
+        match (&self.text, cuts.clone().next()) {
+            (Cow::Borrowed(text), None) => Cow::Borrowed(text),
+            (text, _) => Cow::Owned(gaps(text, cuts)),
         }
     }
 }
 
 /// What lies between the cuts.
-pub(crate) fn gaps(text: &[u8], cuts: &[(usize, usize)]) -> Vec<u8> {
+pub(crate) fn gaps(text: &[u8], cuts: impl Iterator<Item = (usize, usize)>) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut copied = 0;
     for (start, end) in cuts {
-        out.extend_from_slice(part(text, copied, *start));
-        copied = *end;
+        out.extend_from_slice(part(text, copied, start));
+        copied = end;
     }
     out.extend_from_slice(part(text, copied, text.len()));
     out
 }
 
 /// The places of `spots`, each together with the name of its script. One pass over each script that has one.
-pub(crate) fn places(scripts: &[Script<'_>], spots: &[Spot]) -> Vec<(Option<Vec<u8>>, Place)> {
+pub(crate) fn places(scripts: &Scripts<'_>, spots: &[Spot]) -> Vec<(Option<Vec<u8>>, Place)> {
+    if spots.is_empty() {
+        return Vec::new();
+    }
     let mut order: Vec<usize> = (0..spots.len()).collect();
     order.sort_by_key(|number| spots.get(*number).copied());
     let mut found = vec![(None, Place::default()); spots.len()];
@@ -147,14 +159,11 @@ pub(crate) fn places(scripts: &[Script<'_>], spots: &[Spot]) -> Vec<(Option<Vec<
         let (Some(spot), Some(slot)) = (spots.get(number), found.get_mut(number)) else {
             continue;
         };
-        let Some(script) = scripts.get(spot.script) else {
-            continue;
-        };
         let reader = match &mut current {
             Some((of, reader)) if *of == spot.script => reader,
-            other => &mut other.insert((spot.script, Places::new(script.text.bytes()))).1,
+            other => &mut other.insert((spot.script, Places::new(scripts.text(spot.script)))).1,
         };
-        *slot = (script.name.clone(), reader.at(spot.offset));
+        *slot = (scripts.name(spot.script), reader.at(spot.offset));
     }
     found
 }

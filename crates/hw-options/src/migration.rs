@@ -124,8 +124,7 @@ fn options_of_v1(text: &[u8]) -> Vec<Before<'_>> {
         Key::JvmOption,
         Key::Jar,
     ] {
-        let taken = taking.take(key, once(key));
-        options.extend(taken.options.into_iter().map(|(at, value)| Before { at, key, value }));
+        taking.take(key, once(key), |at, value| options.push(Before { at, key, value }));
     }
     options.sort_by_key(|option| option.at);
     options

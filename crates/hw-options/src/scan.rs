@@ -1,12 +1,14 @@
 //! The two searches that everything else waits for: where the next `%` is, and where a value may end.
 //!
-//! Both ask first whether a block of 64 bytes has what is wanted, in a form that compilers turn into vector instructions, and
-//! only then where, in words of 8 bytes. No `unsafe`, nothing special to one processor; the tests hold both against loops.
+//! Both are written in a form that compilers turn into vector instructions. No `unsafe`, nothing special to one processor; the
+//! tests hold both against loops.
 
 use crate::bytes::part;
 
 /// Bytes looked at in one round.
 const BLOCK: usize = 64;
+/// Bytes of a vector.
+const LANES: usize = 16;
 
 /// The places of all `%` of a text, in order.
 pub(crate) struct Percents<'t> {
@@ -42,15 +44,20 @@ impl<'t> Percents<'t> {
     }
 
     /// Finds a block that has one.
-    #[inline(never)]
+    #[inline]
     fn advance(&mut self) -> Option<()> {
         let rest = self.text.get(self.next..)?;
         let (blocks, tail) = rest.as_chunks::<BLOCK>();
         for (number, block) in blocks.iter().enumerate() {
-            if has(block, b'%') {
+            // Behind a block that has one the next mostly has one, too.
+            if number > 0 && !has(block, [b'%']) {
+                continue;
+            }
+            let hits = hits(block, b'%');
+            if hits != 0 {
                 self.block = self.next + number * BLOCK;
                 self.next = self.block + BLOCK;
-                self.mask = mask(block, b'%');
+                self.mask = in_order(hits);
                 return Some(());
             }
         }
@@ -80,66 +87,109 @@ fn mask_of_tail(tail: &[u8]) -> u64 {
     if let Some(begin) = block.get_mut(..tail.len()) {
         begin.copy_from_slice(tail);
     }
-    mask(&block, b'%')
+    in_order(hits(&block, b'%'))
 }
 
-/// The first place at or behind `from` that holds one of `stops`; the text's length if none does.
+/// Whether a byte of `block` is one of `wanted`.
+#[inline(always)]
+fn has<const N: usize>(block: &[u8; BLOCK], wanted: [u8; N]) -> bool {
+    let is_wanted = |byte: &u8| wanted.iter().fold(0, |hit, wanted| hit | u8::from(byte == wanted));
+    block.iter().fold(0, |hit, byte| hit | is_wanted(byte)) != 0
+}
+
+/// Where `block` holds `wanted`: bit `8 * lane + quarter` is the byte `16 * quarter + lane`.
+///
+/// Byte by byte the same for all 16 lanes: some twenty vector instructions. None of them gives a bit for each byte in order
+/// without `unsafe`. Inlined into a loop it would be taken apart again.
+#[inline(never)]
+fn hits(block: &[u8; BLOCK], wanted: u8) -> u128 {
+    let (quarters, _) = block.as_chunks::<LANES>();
+    let [a, b, c, d] = quarters else { return 0 };
+    let mut lanes = [0; LANES];
+    let equal = |byte: &u8| u8::from(*byte == wanted);
+    for ((((lane, a), b), c), d) in lanes.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *lane = equal(a) | equal(b) << 1 | equal(c) << 2 | equal(d) << 3;
+    }
+    u128::from_le_bytes(lanes)
+}
+
+/// The hits with bit n for byte n.
+#[inline(always)]
+fn in_order(hits: u128) -> u64 {
+    match hits & hits.wrapping_sub(1) {
+        0 if hits == 0 => 0,
+        0 => 1 << place_of(hits),
+        rest if rest & (rest - 1) == 0 => 1 << place_of(hits) | 1 << place_of(rest),
+        _ => all_in_order(hits),
+    }
+}
+
+/// The byte of the first hit.
+fn place_of(hits: u128) -> u32 {
+    let bit = hits.trailing_zeros();
+    (bit / 8 + 16 * (bit % 8)) % 64
+}
+
+fn all_in_order(mut hits: u128) -> u64 {
+    let mut mask = 0;
+    while hits != 0 {
+        mask |= 1 << place_of(hits);
+        hits &= hits - 1;
+    }
+    mask
+}
+
+/// The first place at or behind `from` that holds one of `stops`; the text's length if none does. Who seeks fewer than four bytes names
+/// one of them again: a fixed number is what becomes vector instructions.
 #[inline]
-pub(crate) fn find_any<const N: usize>(text: &[u8], from: usize, stops: [u8; N]) -> usize {
-    /// Most values are short: a plain loop over them ends before a wide one has begun.
-    const NEAR: usize = 16;
+pub(crate) fn find_any(text: &[u8], from: usize, stops: [u8; 4]) -> usize {
     let rest = part(text, from, text.len());
-    let near = part(rest, 0, NEAR.min(rest.len()));
-    if let Some(place) = near.iter().position(|byte| stops.contains(byte)) {
-        return from + place;
-    }
-    match rest.len() > NEAR {
-        true => find_any_far(text, from + NEAR, stops),
-        false => text.len(),
+    // Most values are short.
+    let near = part(rest, 0, BLOCK.min(rest.len()));
+    match find_in(near, stops) {
+        place if place < near.len() => from + place,
+        _ => find_any_far(text, from + near.len(), stops),
     }
 }
 
-fn find_any_far<const N: usize>(text: &[u8], from: usize, stops: [u8; N]) -> usize {
+fn find_any_far(text: &[u8], from: usize, stops: [u8; 4]) -> usize {
     let rest = part(text, from, text.len());
     let (blocks, tail) = rest.as_chunks::<BLOCK>();
     for (number, block) in blocks.iter().enumerate() {
-        if stops.iter().any(|stop| has(block, *stop)) {
-            let place = block.iter().position(|byte| stops.contains(byte));
-            return from + number * BLOCK + place.unwrap_or(BLOCK);
+        if has(block, stops) {
+            return from + number * BLOCK + find_in(block, stops);
+        }
+    }
+    text.len() - tail.len() + find_in(tail, stops)
+}
+
+/// The first of `stops` in a few bytes; their number if there is none.
+fn find_in(bytes: &[u8], stops: [u8; 4]) -> usize {
+    let (chunks, tail) = bytes.as_chunks::<LANES>();
+    for (number, chunk) in chunks.iter().enumerate() {
+        if let Some(place) = first_stop(chunk, stops) {
+            return number * LANES + place;
         }
     }
     let place = tail.iter().position(|byte| stops.contains(byte));
-    place.map_or(text.len(), |place| text.len() - tail.len() + place)
+    bytes.len() - tail.len() + place.unwrap_or(tail.len())
 }
 
-/// Whether a byte of `block` is `wanted`. The compiler makes comparisons of whole vectors of it.
-#[inline(always)]
-fn has(block: &[u8; BLOCK], wanted: u8) -> bool {
-    block.iter().fold(0, |found, byte| found | u8::from(*byte == wanted)) != 0
+#[inline]
+fn first_stop(chunk: &[u8; LANES], stops: [u8; 4]) -> Option<usize> {
+    let mut lanes = [0; LANES];
+    mark(chunk, stops, &mut lanes);
+    let lanes = u128::from_le_bytes(lanes);
+    (lanes != 0).then(|| lanes.trailing_zeros() as usize / 8)
 }
 
-const ONES: u64 = u64::MAX / 0xFF;
-const LOW: u64 = 0x7F * ONES;
-
-/// Bit n: byte n of `block` is `wanted`.
-#[inline(always)]
-fn mask(block: &[u8; BLOCK], wanted: u8) -> u64 {
-    let (words, _) = block.as_chunks::<8>();
-    let mut found = 0;
-    for (number, word) in words.iter().enumerate() {
-        found |= equal(*word, wanted) << (8 * number);
+/// Marks the bytes that are stops. Not inlined, and by reference: the form that becomes vector instructions whatever the level of
+/// optimisation.
+#[inline(never)]
+fn mark(chunk: &[u8; LANES], [a, b, c, d]: [u8; 4], marks: &mut [u8; LANES]) {
+    for (mark, byte) in marks.iter_mut().zip(chunk) {
+        *mark = u8::from(*byte == a) | u8::from(*byte == b) | u8::from(*byte == c) | u8::from(*byte == d);
     }
-    found
-}
-
-/// Bit n: byte n of the word is `wanted`.
-#[inline(always)]
-fn equal(word: [u8; 8], wanted: u8) -> u64 {
-    let differs = u64::from_le_bytes(word) ^ (ONES * u64::from(wanted));
-    // The high bit of each byte that differs, without carries between bytes.
-    let set = ((differs & LOW) + LOW) | differs;
-    let equal = (!set >> 7) & ONES;
-    equal.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::bytes::{back_over_blanks, begins_line, part, skip_blanks, trim_blanks_end};
+use crate::database::{DatabaseOptions, Version, assignment};
 use crate::fault::{Fault, FaultKind, FaultList, Stage};
 use crate::keys::{Key, may_be_known};
 use crate::place::Places;
@@ -51,8 +52,9 @@ pub fn extract<'t>(text: &'t [u8], keyword: &'t [u8]) -> Result<Extracted<'t>, F
                 start: at,
                 end,
                 value_start,
+                known: None,
             });
-            extracted.code = Cow::Owned(crate::merged::gaps(text, &[(at, end)]));
+            extracted.code = Cow::Owned(crate::merged::gaps(text, [(at, end)].into_iter()));
             Ok(extracted)
         }
         Err(missing) => {
@@ -112,7 +114,7 @@ pub(crate) fn value_at(text: &[u8], at: usize, length: usize) -> Result<(&[u8], 
     if start >= text.len() {
         return Err(NoOption::Value);
     }
-    let stop = find_any(text, start, [b';', b'\n', b'\r']);
+    let stop = find_any(text, start, [b';', b'\n', b'\r', b';']);
     if text.get(stop) != Some(&b';') {
         return Err(NoOption::Terminator);
     }
@@ -174,7 +176,7 @@ impl Iterator for Mentions<'_> {
         };
         while self.at < self.text.len() {
             if self.matched == 0 {
-                self.at = find_any(self.text, self.at, [*first]);
+                self.at = find_any(self.text, self.at, [*first; 4]);
             }
             let byte = *self.text.get(self.at)?;
             self.matched = self.longest(self.matched, byte);
@@ -186,6 +188,16 @@ impl Iterator for Mentions<'_> {
         }
         None
     }
+}
+
+/// The parser that a script asks for by `%env SCRIPT_OPTIONS_PARSER_VERSION=...;`, as the database reads it: before any parser of
+/// a language works.
+pub fn script_version(text: &[u8]) -> Option<Version> {
+    let mut options = DatabaseOptions::default();
+    Taking::new(text).take(Key::Environment, usize::MAX, |_, value| {
+        options.environment.extend(assignment(Cow::Borrowed(value)));
+    });
+    options.version()
 }
 
 /// A mention of a known keyword.
@@ -200,13 +212,15 @@ struct Mention {
 pub(crate) struct Taking<'t> {
     text: &'t [u8],
     mentions: Vec<Mention>,
-    /// What was deleted for each key, ascending.
-    cuts: [Vec<(usize, usize)>; Key::ALL.len()],
+    /// What was deleted: for each key that was taken a run that ascends.
+    cuts: Vec<(usize, usize)>,
+    /// Where runs end.
+    runs: Vec<usize>,
 }
 
-/// What was taken for one key.
-pub(crate) struct Taken<'t> {
-    pub(crate) options: Vec<(usize, &'t [u8])>,
+/// What did not become an option of a key.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
     /// Where there should be an option and is none; the first parser ends at the first.
     pub(crate) faults: Vec<(usize, NoOption)>,
     /// The mention behind other text that ended the search.
@@ -217,30 +231,38 @@ pub(crate) struct Taken<'t> {
 
 impl<'t> Taking<'t> {
     pub(crate) fn new(text: &'t [u8]) -> Self {
-        let mentions = Percents::new(text).filter_map(|at| Mention::at(text, at));
+        /// Mentions that room is made for at the first.
+        const EXPECTED: usize = 8;
+        let mut mentions = Vec::new();
+        for at in Percents::new(text) {
+            if let Some(mention) = Mention::at(text, at) {
+                if mentions.is_empty() {
+                    mentions.reserve(EXPECTED);
+                }
+                mentions.push(mention);
+            }
+        }
         Self {
             text,
-            mentions: mentions.collect(),
-            cuts: Default::default(),
+            mentions,
+            cuts: Vec::new(),
+            runs: Vec::new(),
         }
     }
 
     /// Where the search for a key would end at once, and an option that is not seen therefore.
     pub(crate) fn dead_end(&self, key: Key) -> Option<(usize, Option<usize>)> {
-        let mut left = self
-            .mentions
-            .iter()
-            .filter(|mention| mention.key == key && !mention.is_deleted);
+        let is_left = |mention: &&Mention| mention.key == key && !mention.is_deleted;
+        let mut left = self.mentions.iter().filter(is_left);
         let first = left.next().filter(|first| !self.is_clean(first.at))?.at;
-        let is_option = |at: &usize| self.is_clean(*at) && value_at(self.text, *at, key.keyword().len()).is_ok();
+        let is_option = |at: &usize| self.is_clean(*at) && self.has_value(key, *at);
         Some((first, left.map(|mention| mention.at).find(is_option)))
     }
 
     /// Whether a keyword of this key is left anywhere.
     pub(crate) fn mentions(&self, key: Key) -> bool {
-        self.mentions
-            .iter()
-            .any(|mention| mention.key == key && !mention.is_deleted)
+        let mut mentions = self.mentions.iter();
+        mentions.any(|mention| mention.key == key && !mention.is_deleted)
     }
 
     /// Whether what begins at `at` would be an option of that key if nothing stood before it.
@@ -248,20 +270,15 @@ impl<'t> Taking<'t> {
         value_at(self.text, at, key.keyword().len()).is_ok()
     }
 
-    /// Takes up to `most` options of a key out.
-    pub(crate) fn take(&mut self, key: Key, most: usize) -> Taken<'t> {
-        let mut taken = Taken {
-            options: Vec::new(),
-            faults: Vec::new(),
-            ended_at: None,
-            hidden: None,
-        };
+    /// Takes up to `most` options of a key out and tells each one's place and value.
+    pub(crate) fn take(&mut self, key: Key, most: usize, mut each: impl FnMut(usize, &'t [u8])) -> Taken {
+        let mut taken = Taken::default();
         let mut deleted_until = 0;
+        let mut left = most;
         let mut mentions = std::mem::take(&mut self.mentions);
         for mention in &mut mentions {
             mention.is_deleted |= mention.at < deleted_until;
-            let is_wanted = mention.key == key && !mention.is_deleted;
-            if !is_wanted || taken.options.len() >= most {
+            if mention.key != key || mention.is_deleted || left == 0 {
                 continue;
             }
             if !self.is_clean(mention.at) {
@@ -280,20 +297,18 @@ impl<'t> Taking<'t> {
                 Ok((value, _, end)) => {
                     mention.is_deleted = true;
                     deleted_until = end;
-                    self.cut(key, (mention.at, end));
-                    taken.options.push((mention.at, value));
+                    left -= 1;
+                    self.cuts.push((mention.at, end));
+                    each(mention.at, value);
                 }
                 Err(missing) => taken.faults.push((mention.at, missing)),
             }
         }
         self.mentions = mentions;
-        taken
-    }
-
-    fn cut(&mut self, key: Key, cut: (usize, usize)) {
-        if let Some(cuts) = self.cuts.get_mut(key as usize) {
-            cuts.push(cut);
+        if self.cuts.len() > self.runs.last().copied().unwrap_or(0) {
+            self.runs.push(self.cuts.len());
         }
+        taken
     }
 
     /// Whether only blanks stand before `at` in its line, what was deleted left aside.
@@ -303,15 +318,22 @@ impl<'t> Taking<'t> {
     }
 
     fn ends_a_cut(&self, place: usize) -> bool {
-        let ends = |cuts: &Vec<(usize, usize)>| cuts.binary_search_by_key(&place, |(_, end)| *end).is_ok();
-        self.text.get(place.wrapping_sub(1)) == Some(&b';') && self.cuts.iter().any(ends)
+        if self.text.get(place.wrapping_sub(1)) != Some(&b';') {
+            return false;
+        }
+        let begins = std::iter::once(0).chain(self.runs.iter().copied());
+        let ends = self.runs.iter().copied().chain([self.cuts.len()]);
+        begins.zip(ends).any(|(begin, end)| {
+            let run = self.cuts.get(begin..end).unwrap_or_default();
+            run.binary_search_by_key(&place, |(_, end)| *end).is_ok()
+        })
     }
 
     /// All that was deleted, ascending.
-    pub(crate) fn into_cuts(self) -> Vec<(usize, usize)> {
-        let mut cuts = self.cuts.concat();
-        cuts.sort_unstable();
-        cuts
+    pub(crate) fn into_cuts(mut self) -> Vec<(usize, usize)> {
+        // Stable: it makes use of the runs.
+        self.cuts.sort();
+        self.cuts
     }
 }
 
@@ -322,9 +344,7 @@ impl Mention {
             return None;
         }
         let rest = part(text, at, text.len());
-        let key = Key::ALL
-            .into_iter()
-            .find(|key| rest.starts_with(key.keyword().as_bytes()))?;
+        let key = Key::begun_by(rest)?;
         // Only the handler's keys may go over into their values.
         let boundary = rest.get(key.keyword().len());
         let is_word = boundary.is_some_and(|byte| crate::bytes::is_blank(*byte));

@@ -12,12 +12,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::bytes::{back_over_blanks, begins_line, is_blank, is_line_end, is_word, part, skip_blanks};
+use crate::bytes::{is_blank, is_line_end, is_word, part, skip_blanks};
 use crate::fault::{Fault, FaultKind, FaultList, Stage};
 use crate::keys::{Key, may_be_known};
 use crate::place::Places;
 use crate::scan::{Percents, find_any};
-use crate::warning::WARNINGS_MAX;
+use crate::warning::{WARNINGS_MAX, Warning, WarningKind};
+
+/// Options that room is made for at the first: few scripts have more.
+const EXPECTED: usize = 8;
 
 /// An option found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct ScriptOption<'t> {
     pub end: usize,
     /// Where the value begins in the text.
     pub(crate) value_start: usize,
+    /// What the key means to the handler or the database.
+    pub(crate) known: Option<Key>,
 }
 
 /// The options of one text, in the order of the text.
@@ -51,6 +56,19 @@ impl<'t> Options<'t> {
             map.entry(&option.key).or_default().push(option);
         }
         map
+    }
+
+    /// Options of known keys that have no effect because code stands before them. `text` is the text they were found in.
+    pub fn warnings(&self, text: &[u8]) -> Vec<Warning> {
+        let mut places = Places::new(text);
+        let warning = |(at, key): &(usize, Key)| Warning {
+            kind: WarningKind::BehindCode {
+                keyword: key.keyword().into(),
+            },
+            origin: None,
+            place: places.at(*at),
+        };
+        self.behind_code.iter().map(warning).collect()
     }
 }
 
@@ -184,32 +202,27 @@ impl<'t> Parsed<'t> {
         let mut parsed = Self::default();
         let mut percents = Percents::new(text);
         let mut closed = 0;
-        while let Some(at) = percents.next() {
-            let begin = back_over_blanks(text, at);
-            if begin != closed && !begins_line(text, begin) {
-                parsed.pass_over(text, at);
+        while let Some((at, opens)) = next_candidate(&mut percents, text, closed) {
+            if !opens {
+                parsed.look_behind_code(text, at);
                 continue;
             }
             match option_at(text, at) {
                 Ok(option) => {
                     closed = option.end;
                     percents.seek(closed);
+                    if parsed.options.list.is_empty() {
+                        parsed.options.list.reserve(EXPECTED);
+                    }
                     parsed.options.list.push(option);
                 }
                 Err(malformed) => {
-                    percents.seek(find_any(text, malformed.at, [b'\n', b'\r']));
+                    percents.seek(find_any(text, malformed.at, [b'\n', b'\r', b'\n', b'\r']));
                     parsed.malformed.push(malformed);
                 }
             }
         }
         parsed
-    }
-
-    #[inline]
-    fn pass_over(&mut self, text: &[u8], at: usize) {
-        if text.get(at + 1).is_some_and(|byte| may_be_known(*byte)) {
-            self.look_behind_code(text, at);
-        }
     }
 
     #[cold]
@@ -222,6 +235,34 @@ impl<'t> Parsed<'t> {
             self.options.behind_code.push((at, key));
         }
     }
+}
+
+/// The next `%` worth a look, and whether it has to open an option; otherwise it may be an option of a known key behind code.
+///
+/// A loop of its own, since most `%` of most scripts end here.
+fn next_candidate(percents: &mut Percents<'_>, text: &[u8], closed: usize) -> Option<(usize, bool)> {
+    percents.find_map(|at| {
+        let opens = opens(text, at, closed);
+        let is_candidate = opens || text.get(at + 1).is_some_and(|byte| may_be_known(*byte));
+        is_candidate.then_some((at, opens))
+    })
+}
+
+/// Whether only blanks stand between `at` and the begin of its line, or the end of the last option at `closed`.
+#[inline(always)]
+fn opens(text: &[u8], at: usize, closed: usize) -> bool {
+    let between = text.get(closed..at).unwrap_or_default();
+    match between {
+        // Most `%` stand behind a word and a space: a byte above the space is neither blank nor line end.
+        [.., byte, b' '] if *byte > b' ' => false,
+        [.., byte] if *byte > b' ' => false,
+        _ => only_blanks(between),
+    }
+}
+
+fn only_blanks(between: &[u8]) -> bool {
+    let end = between.iter().rev().find(|byte| !is_blank(**byte));
+    end.is_none_or(|byte| is_line_end(*byte))
 }
 
 /// The word that begins at `at`.
@@ -268,6 +309,7 @@ fn option_at(text: &[u8], at: usize) -> Result<ScriptOption<'_>, Malformed> {
         start: at,
         end: value_end + 1,
         value_start,
+        known: Key::of(key),
     })
 }
 
@@ -324,7 +366,7 @@ fn unescaped(raw: &[u8]) -> Vec<u8> {
         rest = part(raw, 2, raw.len());
     }
     loop {
-        let plain = find_any(rest, 0, [b'\\']);
+        let plain = find_any(rest, 0, [b'\\'; 4]);
         value.extend_from_slice(part(rest, 0, plain));
         rest = part(rest, plain, rest.len());
         match rest {

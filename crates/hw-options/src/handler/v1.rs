@@ -18,16 +18,15 @@ pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8]) -> Found<'t> {
     let main = Merged::main(text);
     let mut taking = Taking::new(text);
     take_database_options(work, &mut found, &main, &mut taking);
-    let class = taking.take(Key::ScriptClass, 1);
+    let class = taking.take(Key::ScriptClass, 1, |at, value| {
+        found.set_script_class(Cow::Borrowed(value), main.spot(at));
+    });
     note(work, &mut found, &main, (Key::ScriptClass, &taking), &class);
-    if let [(at, value), ..] = class.options.as_slice() {
-        found.set_script_class(Cow::Borrowed(value), main.spot(*at));
-    }
     let dead_end = taking.dead_end(Key::Import);
     if !work.faults.is_empty() || dead_end.is_some() || !taking.mentions(Key::Import) {
         warn_of_end(&mut found, &main, Key::Import, dead_end, &taking);
         take_values(work, &mut found, &main, &mut taking, Cow::Borrowed);
-        found.code = main.without(&taking.into_cuts());
+        found.code = main.without(taking.into_cuts().into_iter());
         return found;
     }
     let merged = import::v1::expand(work, text, &taking.into_cuts());
@@ -40,7 +39,7 @@ pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8]) -> Found<'t> {
     take_database_options(work, &mut Found::default(), &merged, &mut taking);
     take_values(work, &mut found, &merged, &mut taking, |text| Cow::Owned(text.to_vec()));
     let cuts = taking.into_cuts();
-    found.code = merged.without(&cuts);
+    found.code = merged.without(cuts.into_iter()).into_owned().into();
     found
 }
 
@@ -52,9 +51,8 @@ fn take_database_options<'m>(
     taking: &mut Taking<'m>,
 ) {
     for key in [Key::Environment, Key::InstanceLimit] {
-        let taken = taking.take(key, usize::MAX);
         let keyword = key.keyword();
-        for (at, value) in taken.options {
+        let taken = taking.take(key, usize::MAX, |at, value| {
             let result = match key {
                 Key::Environment => {
                     assignment(Cow::Borrowed(value)).map(|variable| found.database.environment.push(variable))
@@ -62,13 +60,10 @@ fn take_database_options<'m>(
                 _ => found.database.take_limit(value),
             };
             if let Err(problem) = result {
-                work.fault(
-                    FaultKind::Database { keyword, problem },
-                    Stage::V1ScriptClass,
-                    merged.spot(at),
-                );
+                let kind = FaultKind::Database { keyword, problem };
+                work.fault(kind, Stage::V1ScriptClass, merged.spot(at));
             }
-        }
+        });
         for (at, missing) in taken.faults {
             let problem = match (missing, key) {
                 (NoOption::Terminator, _) => DatabaseProblem::NoTerminator,
@@ -92,31 +87,46 @@ fn take_values<'m, 't>(
     taking: &mut Taking<'m>,
     keep: impl Fn(&'m [u8]) -> Cow<'t, [u8]>,
 ) {
-    let taken = taking.take(Key::JvmOption, usize::MAX);
-    note(work, found, merged, (Key::JvmOption, taking), &taken);
-    for (at, value) in taken.options {
+    let taken = taking.take(Key::JvmOption, usize::MAX, |at, value| {
         let spot = merged.spot(at);
         let items = pieces_v1(value).map(|piece| Item {
             text: keep(piece),
             spot,
         });
         found.jvm_options.extend(items);
-    }
-    let taken = taking.take(Key::Jar, usize::MAX);
+    });
+    note(work, found, merged, (Key::JvmOption, taking), &taken);
+    let taken = taking.take(Key::Jar, usize::MAX, |at, value| {
+        let spot = merged.spot(at);
+        let items = jar_paths(value).map(|path| Item { text: keep(path), spot });
+        found.jars.extend(items);
+    });
     note(work, found, merged, (Key::Jar, taking), &taken);
-    let mut jars: Vec<(&[u8], usize)> = Vec::with_capacity(taken.options.len());
-    for (at, value) in taken.options {
-        jars.extend(jar_paths(value).map(|path| (path, at)));
+    sort(&mut found.jars);
+}
+
+/// Puts paths into the order of their bytes, each once, with the place of its first option.
+fn sort(paths: &mut Vec<Item<'_>>) {
+    if paths.is_sorted_by(|a, b| a.text < b.text) {
+        return;
     }
-    jars.sort_by_key(|(path, _)| *path);
-    jars.dedup_by_key(|(path, _)| *path);
-    found.jars = jars
-        .into_iter()
-        .map(|(path, at)| Item {
-            text: keep(path),
-            spot: merged.spot(at),
-        })
-        .collect();
+    // Paths mostly begin alike: what follows tells most of them apart by one comparison of numbers.
+    let first = paths.first().map_or(&[][..], |item| &item.text);
+    let alike = paths
+        .iter()
+        .map(|item| first.iter().zip(&*item.text).take_while(|(a, b)| a == b).count());
+    let alike = alike.min().unwrap_or(0);
+    let number = |path: &[u8]| {
+        let mut bytes = [0; 8];
+        for (byte, of_path) in bytes.iter_mut().zip(path.iter().skip(alike)) {
+            *byte = *of_path;
+        }
+        u64::from_be_bytes(bytes)
+    };
+    let mut keyed: Vec<(u64, Item<'_>)> = paths.drain(..).map(|item| (number(&item.text), item)).collect();
+    keyed.sort_by(|(a, of_a), (b, of_b)| (a, &of_a.text).cmp(&(b, &of_b.text)));
+    keyed.dedup_by(|(_, a), (_, b)| a.text == b.text);
+    paths.extend(keyed.into_iter().map(|(_, item)| item));
 }
 
 /// Notes what went wrong with a key, and what was not seen.
@@ -125,7 +135,7 @@ fn note(
     found: &mut Found<'_>,
     merged: &Merged<'_>,
     (key, taking): (Key, &Taking<'_>),
-    taken: &Taken<'_>,
+    taken: &Taken,
 ) {
     let stage = match key {
         Key::ScriptClass => Stage::V1ScriptClass,

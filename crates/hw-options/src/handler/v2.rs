@@ -32,9 +32,8 @@ pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8], settings: Setting
         found.warn(WarningKind::BehindCode { keyword }, main_spot(*at));
     }
     let merged = Merged::main(text);
-    let cuts = cuts(&main);
+    found.code = merged.without(cuts(&main));
     take_values(work, &mut found, &merged, main, |text| text);
-    found.code = merged.without(&cuts);
     found
 }
 
@@ -57,7 +56,7 @@ fn take_merged<'t>(work: &mut Work<'t, '_>, found: &mut Found<'t>, expanded: Exp
     }
     for option in &parsed.options.list {
         let spot = merged.spot(option.start);
-        match Key::of(&option.key) {
+        match option.known {
             Some(Key::ScriptClass) if spot.script != 0 => found.warn(WarningKind::ScriptClassImported, spot),
             Some(key) if key.is_of_database() && spot.script != 0 => {
                 let keyword = key.keyword().into();
@@ -66,15 +65,14 @@ fn take_merged<'t>(work: &mut Work<'t, '_>, found: &mut Found<'t>, expanded: Exp
             _ => {}
         }
     }
-    let cuts = cuts(&parsed.options);
+    found.code = merged.without(cuts(&parsed.options)).into_owned().into();
     take_values(work, found, &merged, parsed.options, |text| {
         Cow::Owned(text.into_owned())
     });
-    found.code = merged.without(&cuts);
 }
 
-fn cuts(options: &Options<'_>) -> Vec<(usize, usize)> {
-    options.list.iter().map(|option| (option.start, option.end)).collect()
+fn cuts(options: &Options<'_>) -> impl Iterator<Item = (usize, usize)> + Clone {
+    options.list.iter().map(|option| (option.start, option.end))
 }
 
 /// JVM options and jars in the order of the text.
@@ -86,7 +84,7 @@ fn take_values<'m, 't>(
     keep: impl Fn(Cow<'m, [u8]>) -> Cow<'t, [u8]>,
 ) {
     for option in options.list {
-        match Key::of(&option.key) {
+        match option.known {
             Some(Key::JvmOption) => {
                 let spot = merged.spot(option.start);
                 let jvm_options = &mut found.jvm_options;
@@ -145,16 +143,12 @@ fn main_spot(offset: usize) -> Spot {
 }
 
 fn is(option: &ScriptOption<'_>, key: Key) -> bool {
-    Key::of(&option.key) == Some(key)
+    option.known == Some(key)
 }
 
 /// Refuses keys that nobody knows, by the order of their bytes: the reference tells the first of that order.
 fn refuse_unknown(work: &mut Work<'_, '_>, options: &Options<'_>, spot: impl Fn(usize) -> Spot) {
-    let mut unknown: Vec<_> = options
-        .list
-        .iter()
-        .filter(|option| Key::of(&option.key).is_none())
-        .collect();
+    let mut unknown: Vec<_> = options.list.iter().filter(|option| option.known.is_none()).collect();
     unknown.sort_by(|a, b| (&a.key, a.start).cmp(&(&b.key, b.start)));
     for option in unknown {
         let key = option.key.to_vec();
@@ -167,7 +161,7 @@ fn take_of_main<'t>(work: &mut Work<'t, '_>, found: &mut Found<'t>, options: &Op
     let mut has_class = false;
     for option in &options.list {
         let spot = main_spot(option.start);
-        match Key::of(&option.key) {
+        match option.known {
             Some(Key::ScriptClass) if has_class => found.warn(WarningKind::ScriptClassRepeated, spot),
             Some(Key::ScriptClass) => {
                 has_class = true;

@@ -49,7 +49,7 @@ pub(crate) fn expand<'t>(work: &mut Work<'t, '_>, main: &'t [u8], cuts: &[(usize
         base.append(part(main, copied, start), spot);
         copied = end;
     }
-    work.know_main(&gaps(main, cuts));
+    work.know_main(&gaps(main, cuts.iter().copied()));
     let mut expansion = Expansion {
         work,
         base: &base,
@@ -157,7 +157,7 @@ impl<'t> Expansion<'_, 't, '_> {
             self.drop_empty();
             let Some(top) = self.rests.last() else { break None };
             let (text, at) = (self.text(top), top.at);
-            let stop = find_any(text, at, [b';', b'\n', b'\r']);
+            let stop = find_any(text, at, [b';', b'\n', b'\r', b';']);
             value.extend_from_slice(part(text, at, stop));
             let found = text.get(stop).copied();
             if let Some(top) = self.rests.last_mut() {
@@ -223,28 +223,24 @@ impl<'t> Expansion<'_, 't, '_> {
     fn move_to(&mut self, to: usize) {
         let Some(top) = self.rests.last_mut() else { return };
         let at = std::mem::replace(&mut top.at, to);
-        match (top.script, self.work.scripts.get(top.script)) {
-            (0, _) => {
-                let mut at = at;
-                // The main text has cuts: each stretch between two goes by itself.
-                while at < to {
-                    let end = self.base.stretch_end(at).min(to);
-                    self.merged.append(part(&self.base.text, at, end), self.base.spot(at));
-                    at = end;
-                }
-            }
-            (script, Some(source)) => {
-                let bytes = part(source.text.bytes(), at, to);
-                self.merged.append(bytes, Spot { script, offset: at });
-            }
-            _ => {}
+        let script = top.script;
+        if script != 0 {
+            let bytes = part(self.work.scripts.text(script), at, to);
+            return self.merged.append(bytes, Spot { script, offset: at });
+        }
+        let mut at = at;
+        // The main text has cuts: each stretch between two goes by itself.
+        while at < to {
+            let end = self.base.stretch_end(at).min(to);
+            self.merged.append(part(&self.base.text, at, end), self.base.spot(at));
+            at = end;
         }
     }
 
     fn text(&self, rest: &Rest) -> &[u8] {
-        match (rest.script, self.work.scripts.get(rest.script)) {
-            (0, _) | (_, None) => &self.base.text,
-            (_, Some(script)) => script.text.bytes(),
+        match rest.script {
+            0 => &self.base.text,
+            script => self.work.scripts.text(script),
         }
     }
 

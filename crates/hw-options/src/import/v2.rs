@@ -7,7 +7,7 @@ use crate::bytes::{part, trim_space};
 use crate::fault::{FaultKind, Stage};
 use crate::import::{DEPTH_MAX, Expanded, Request, Stopped, Work};
 use crate::keys::Key;
-use crate::merged::{Merged, Script, Spot};
+use crate::merged::{Merged, Spot};
 use crate::v2::{Options, Parsed};
 
 /// A script under way.
@@ -29,10 +29,7 @@ struct Step {
 
 /// Whether any option asks for a script.
 pub(crate) fn has_imports(options: &Options<'_>) -> bool {
-    options
-        .list
-        .iter()
-        .any(|option| Key::of(&option.key) == Some(Key::Import))
+    options.list.iter().any(|option| option.known == Some(Key::Import))
 }
 
 /// The main text with all imports in their places. Faults are in `work` then; the text is worth nothing if there are any.
@@ -82,11 +79,7 @@ pub(crate) fn expand<'t>(work: &mut Work<'t, '_>, main: &'t [u8], options: &Opti
 
 /// Appends what stands before `to` and was not appended yet.
 fn append(work: &Work<'_, '_>, merged: &mut Merged<'_>, level: &Level, to: usize) {
-    let text = work
-        .scripts
-        .get(level.script)
-        .map(|script: &Script<'_>| script.text.bytes());
-    let text = text.unwrap_or_default();
+    let text = work.scripts.text(level.script);
     let spot = Spot {
         script: level.script,
         offset: level.copied,
@@ -99,24 +92,19 @@ fn enter(work: &mut Work<'_, '_>, request: &Request<'_>) -> Result<Option<Level>
     let Some(fetched) = work.fetch(request)? else {
         return Ok(None);
     };
-    let mut faults = Vec::new();
-    let mut level = Level {
+    let text = work.scripts.text(fetched.script);
+    let parsed = Parsed::new(text);
+    let faults: Vec<_> = parsed
+        .malformed
+        .iter()
+        .map(|malformed| (malformed.owned(text), malformed.at))
+        .collect();
+    let level = Level {
         script: fetched.script,
         request: Some(fetched.request),
-        options: Vec::new().into_iter(),
+        options: steps(&parsed.options),
         copied: 0,
     };
-    if let Some(script) = work.scripts.get(fetched.script) {
-        let text = script.text.bytes();
-        let parsed = Parsed::new(text);
-        faults.extend(
-            parsed
-                .malformed
-                .iter()
-                .map(|malformed| (malformed.owned(text), malformed.at)),
-        );
-        level.options = steps(&parsed.options);
-    }
     for (syntax, offset) in faults {
         let script = fetched.script;
         work.fault(FaultKind::Syntax(syntax), Stage::V2Imported, Spot { script, offset });
@@ -133,7 +121,7 @@ fn steps(options: &Options<'_>) -> std::vec::IntoIter<Step> {
     let step = |option: &crate::v2::ScriptOption<'_>| Step {
         start: option.start,
         end: option.end,
-        import: match Key::of(&option.key) {
+        import: match option.known {
             Some(Key::Import) => Some(trim_space(&option.value).to_vec()),
             _ => None,
         },
