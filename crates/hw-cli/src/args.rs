@@ -13,6 +13,7 @@ mod funnel;
 mod job;
 mod place;
 mod rocket;
+mod script;
 mod sql;
 mod table;
 mod task;
@@ -27,6 +28,7 @@ pub(crate) use funnel::{ExplainArgs, FunnelVerb, QueryArgs, RunArgs, Step, Valid
 pub(crate) use job::{JobListArgs, JobVerb};
 pub(crate) use place::{is_url, names_a_file};
 pub(crate) use rocket::or_rocket;
+pub(crate) use script::{CheckArgs, LaunchArgs, OptionsArgs, Parser as ScriptParser, ResolveArgs, ScriptVerb};
 pub(crate) use sql::SqlArgs;
 pub(crate) use table::{ExportArgs, JobArgs, Page, RegisterArgs, RepartitionArgs, TableVerb};
 pub(crate) use task::{TaskReference, TaskVerb};
@@ -184,6 +186,9 @@ pub(crate) enum Command {
     /// Ask which groups went through a sequence of events
     #[command(subcommand)]
     Funnel(FunnelVerb),
+    /// Options in the text of UDF scripts
+    #[command(subcommand, visible_alias = "scripts")]
+    Script(ScriptVerb),
     /// List, follow, cancel and export jobs
     #[command(subcommand, visible_alias = "jobs")]
     Job(JobVerb),

@@ -185,6 +185,15 @@ impl Console {
         }
     }
 
+    /// The whole of standard input, whatever its bytes are.
+    pub(crate) fn read_bytes(&mut self) -> Result<Vec<u8>, Ending> {
+        let mut bytes = Vec::new();
+        self.input
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable_input(&error))?;
+        Ok(bytes)
+    }
+
     /// The whole of standard input.
     pub(crate) fn read_all(&mut self) -> Result<String, Ending> {
         let mut text = String::new();

@@ -11,6 +11,7 @@ pub(crate) mod listing;
 pub(crate) mod man;
 pub(crate) mod rows;
 pub(crate) mod sample;
+pub(crate) mod script;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;

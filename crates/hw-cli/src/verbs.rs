@@ -19,6 +19,7 @@ mod lists;
 mod process;
 mod query;
 mod running;
+mod script;
 mod sql;
 mod table;
 mod task;
@@ -65,6 +66,7 @@ async fn simple(command: Command, context: &mut Context) -> Ended {
         Command::Completions(args) => admin::completions(context, &args),
         Command::Docs(verb) => docs::run(context, verb),
         Command::Explain(args) => explain::run(context, &args),
+        Command::Script(verb) => script::run(context, &verb),
         Command::CompleteWords { words } => complete::run(context, &words).await,
         Command::ExitCodes => {
             context.console.line(EXIT_CODES)?;

@@ -73,6 +73,7 @@ fn the_main_help() {
           sql          Run SQL over tables and files [alias: query]
           table        Register, list, show and drop tables [alias: tables]
           funnel       Ask which groups went through a sequence of events
+          script       Options in the text of UDF scripts [alias: scripts]
           job          List, follow, cancel and export jobs [alias: jobs]
           task         The tasks that jobs are cut into
           worker       Run a worker process, or list the workers

@@ -6,5 +6,6 @@ mod admin;
 mod complete;
 mod funnels;
 mod jobs;
+mod scripts;
 mod sql;
 mod tables;
