@@ -10,6 +10,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
     ("hw-funnel", &["hw-catalog"]),
     ("hw-chart", &[]),
     ("hw-options", &[]),
+    ("hw-options-c", &["hw-options"]),
     ("hw-files", &["hw-catalog"]),
     ("hw-store", &["hw-job", "hw-catalog"]),
     ("hw-controller", &["hw-job", "hw-catalog", "hw-store", "hw-files"]),
