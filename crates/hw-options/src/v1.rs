@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::bytes::{back_over_blanks, begins_line, part, skip_blanks, trim_blanks_end};
+use crate::bytes::{back_over_blanks, begins_line, is_blank, is_line_end, part, skip_blanks, trim_blanks_end};
 use crate::database::{DatabaseOptions, Version, assignment};
 use crate::fault::{Fault, FaultKind, FaultList, Stage};
 use crate::keys::{Key, may_be_known};
@@ -67,10 +67,18 @@ pub fn extract<'t>(text: &'t [u8], keyword: &'t [u8]) -> Result<Extracted<'t>, F
 }
 
 /// The warning that an option is not seen since the keyword was mentioned at `mention`, if there is such an option.
-fn hidden(text: &[u8], keyword: &[u8], mention: usize, mut later: Mentions<'_>) -> Option<Warning> {
-    let is_option =
-        |at: &usize| begins_line(text, back_over_blanks(text, *at)) && value_at(text, *at, keyword.len()).is_ok();
-    let hidden = later.find(is_option)?;
+fn hidden(text: &[u8], keyword: &[u8], mention: usize, later: Mentions<'_>) -> Option<Warning> {
+    let (mut seen, mut is_clean) = (mention, false);
+    let mut opens = |at: usize| {
+        for byte in part(text, seen, at) {
+            is_clean = is_line_end(*byte) || is_clean && is_blank(*byte);
+        }
+        seen = at;
+        // Whatever the keyword is, the first mention in a line is the only one that counts.
+        std::mem::replace(&mut is_clean, false)
+    };
+    let mut options = later.filter(|at| opens(*at));
+    let hidden = options.find(|at| value_at(text, *at, keyword.len()).is_ok())?;
     let mut places = Places::new(text);
     let mention_line = places.at(mention).line;
     Some(Warning {

@@ -201,10 +201,12 @@ impl<'t> Parsed<'t> {
     pub(crate) fn new(text: &'t [u8]) -> Self {
         let mut parsed = Self::default();
         let mut percents = Percents::new(text);
-        let mut closed = 0;
+        let (mut closed, mut look_again) = (0, 0);
         while let Some((at, opens)) = next_candidate(&mut percents, text, closed) {
             if !opens {
-                parsed.look_behind_code(text, at);
+                if at >= look_again {
+                    look_again = parsed.look_behind_code(text, at);
+                }
                 continue;
             }
             match option_at(text, at) {
@@ -225,14 +227,22 @@ impl<'t> Parsed<'t> {
         parsed
     }
 
+    /// Notes an option of a known key at `at`, which is behind code. Returns where to look again: a value is read once only, however
+    /// often the key is mentioned in it.
     #[cold]
-    fn look_behind_code(&mut self, text: &[u8], at: usize) {
+    fn look_behind_code(&mut self, text: &[u8], at: usize) -> usize {
+        let Some(key) = Key::of(word_at(text, at + 1)) else {
+            return at;
+        };
         if self.options.behind_code.len() >= WARNINGS_MAX {
-            return;
+            return usize::MAX;
         }
-        let key = Key::of(word_at(text, at + 1));
-        if let Some(key) = key.filter(|_| option_at(text, at).is_ok()) {
-            self.options.behind_code.push((at, key));
+        match option_at(text, at) {
+            Ok(option) => {
+                self.options.behind_code.push((at, key));
+                option.end
+            }
+            Err(malformed) => malformed.at,
         }
     }
 }

@@ -138,6 +138,16 @@ pub(crate) fn resolved(resolved: &Resolved<'_>, launch: Option<&Launch>) -> Valu
     document
 }
 
+/// Puts a remark that has no place in the text to the warnings of a document.
+pub(crate) fn add_remark(document: &mut Value, remark: Option<&str>) {
+    let warnings = document.get_mut("warnings").and_then(Value::as_array_mut);
+    if let (Some(warnings), Some(remark)) = (warnings, remark) {
+        warnings.push(json!({
+            "kind": "parser", "message": remark, "line": null, "column": null, "offset": null, "origin": null, "help": null
+        }));
+    }
+}
+
 /// An edge of the graph of imports.
 fn edge(import: &Import) -> Value {
     let (outcome, size, first) = match import.outcome {

@@ -130,18 +130,21 @@ fn resolve_script(context: &mut Context, args: &ResolveArgs) -> Ended {
         strict_script_class: args.strict_scriptclass,
         ..Settings::new(choose_version(own, asked))
     };
-    if let (Some(own), Some(asked)) = (own, asked)
-        && own != asked
-    {
-        context.console.warn(format!(
+    let overruled = match (own, asked) {
+        (Some(own), Some(asked)) if own != asked => Some(format!(
             "the script chooses its parser by `%env SCRIPT_OPTIONS_PARSER_VERSION`: {own:?} is used, not {asked:?}"
-        ));
+        )),
+        _ => None,
+    };
+    if let Some(message) = &overruled {
+        context.console.warn(message);
     }
     let done = resolve(&script.text, settings, &mut files)
         .and_then(|resolved| launch(context, &resolved, &args.launch).map(|launch| (resolved, launch)));
     match done {
         Ok((resolved, launch)) => {
-            let document = script::resolved(&resolved, launch.as_ref());
+            let mut document = script::resolved(&resolved, launch.as_ref());
+            script::add_remark(&mut document, overruled.as_deref());
             let view = |context: &Context| resolved_view(context, &resolved, launch.as_ref());
             show(context, format, &document, view)?;
             warn(context, format, &resolved.warnings, &script.name);

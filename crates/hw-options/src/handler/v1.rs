@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::database::assignment;
+use crate::database::{DatabaseOptions, assignment};
 use crate::fault::{DatabaseProblem, FaultKind, Stage};
 use crate::handler::{Found, Item};
 use crate::import::{self, Work};
 use crate::java::{jar_paths, pieces_v1};
 use crate::keys::Key;
-use crate::merged::Merged;
+use crate::merged::{Merged, Spot};
 use crate::place::Places;
 use crate::v1::{NoOption, Taken, Taking};
 use crate::warning::WarningKind;
@@ -17,7 +17,7 @@ pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8]) -> Found<'t> {
     let mut found = Found::default();
     let main = Merged::main(text);
     let mut taking = Taking::new(text);
-    take_database_options(work, &mut found, &main, &mut taking);
+    take_database_options(work, &mut found.database, &main, &mut taking);
     let class = taking.take(Key::ScriptClass, 1, |at, value| {
         found.set_script_class(Cow::Borrowed(value), main.spot(at));
     });
@@ -36,29 +36,34 @@ pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8]) -> Found<'t> {
     let mut taking = Taking::new(&merged.text);
     let dead_end = taking.dead_end(Key::Import);
     warn_of_end(&mut found, &merged, Key::Import, dead_end, &taking);
-    take_database_options(work, &mut Found::default(), &merged, &mut taking);
+    for (spot, key) in take_database_options(work, &mut DatabaseOptions::default(), &merged, &mut taking) {
+        let keyword = key.keyword().into();
+        found.warn(WarningKind::DatabaseOptionImported { keyword }, spot);
+    }
     take_values(work, &mut found, &merged, &mut taking, |text| Cow::Owned(text.to_vec()));
     let cuts = taking.into_cuts();
     found.code = merged.without(cuts.into_iter()).into_owned().into();
     found
 }
 
-/// `%env` and `%perNodeAndCallInstanceLimit`; those of imported scripts are taken out, too.
+/// `%env` and `%perNodeAndCallInstanceLimit`, with their places.
 fn take_database_options<'m>(
     work: &mut Work<'_, '_>,
-    found: &mut Found<'m>,
+    database: &mut DatabaseOptions<'m>,
     merged: &Merged<'_>,
     taking: &mut Taking<'m>,
-) {
+) -> Vec<(Spot, Key)> {
+    let mut spots = Vec::new();
     for key in [Key::Environment, Key::InstanceLimit] {
         let keyword = key.keyword();
         let taken = taking.take(key, usize::MAX, |at, value| {
             let result = match key {
                 Key::Environment => {
-                    assignment(Cow::Borrowed(value)).map(|variable| found.database.environment.push(variable))
+                    assignment(Cow::Borrowed(value)).map(|variable| database.environment.push(variable))
                 }
-                _ => found.database.take_limit(value),
+                _ => database.take_limit(value),
             };
+            spots.push((merged.spot(at), key));
             if let Err(problem) = result {
                 let kind = FaultKind::Database { keyword, problem };
                 work.fault(kind, Stage::V1ScriptClass, merged.spot(at));
@@ -77,6 +82,7 @@ fn take_database_options<'m>(
             );
         }
     }
+    spots
 }
 
 /// JVM options in order; jars in the order of their bytes, each once.

@@ -525,3 +525,22 @@ fn the_reference_would_have_said() {
         "Error parsing script options at line 1: [1:7] PARSE: Syntax error: Unexpected '<eof>'"
     );
 }
+
+#[test]
+fn options_of_the_database_in_imported_scripts_are_removed_with_a_warning() {
+    let scripts: &[(&str, &str)] = &[("A", "%env X=1;\na\n")];
+    for version in [V1, V2] {
+        assert_eq!(
+            show(version, "%env Y=1;%import A;", scripts),
+            "code=\"\\na\\n\" jvm=[] jars=[] requests=[A] warnings=[imported_database_option 1:1 of A]"
+        );
+    }
+}
+
+#[test]
+fn the_example_of_the_crate() {
+    let script = b"%scriptclass com.acme.Main;\n%jar /buckets/a.jar:/buckets/b.jar;\nclass Main {}\n";
+    let resolved = crate::resolve(script, crate::Settings::new(V2), &mut crate::NoScripts).unwrap();
+    assert_eq!(resolved.code, b"\n\nclass Main {}\n".as_slice());
+    assert_eq!(resolved.jars.len(), 2);
+}

@@ -68,6 +68,8 @@ fn a_megabyte_of_anything_takes_linear_time() {
         "%import",
         "%imp",
         "%z 1;",
+        "x %jar a",
+        "%jar a %jar b",
     ];
     for piece in pieces {
         let text = filled(piece);
@@ -104,6 +106,20 @@ fn values_and_blanks_of_a_megabyte() {
             let _ = run(version, &text, &[]);
         }
         let _ = crate::check_migration(&text);
+    }
+}
+
+#[test]
+fn mentions_behind_code_are_read_once() {
+    for end in ["", ";", "\n;"] {
+        let text = [b"x ", &filled("%jar a")[..], end.as_bytes()].concat();
+        let _ = parse(&text);
+        let _ = extract(&text, b"%jar");
+    }
+    let blanks = [b"x y\nx \n", &filled(" ")[..]].concat();
+    for keyword in [" ", "  ", "x", ""] {
+        let _ = extract(&blanks, keyword.as_bytes());
+        let _ = extract(&blanks[2..], keyword.as_bytes());
     }
 }
 

@@ -162,7 +162,10 @@ fn a_resolved_script_as_a_document() {
 #[test]
 fn the_variable_of_a_script_chooses_its_parser() {
     let folder = folder();
+    let (found, _) = document(&["resolve", "env.java", "--parser", "v2"]);
+    assert_eq!(found["warnings"][0]["kind"], "parser");
     let (found, _) = document(&["resolve", "env.java"]);
+    assert_eq!(found["warnings"], json!([]));
     assert_eq!(found["jars"], json!(["a", "b"]));
     assert_eq!(
         found["database"],
