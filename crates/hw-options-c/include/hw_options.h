@@ -1,7 +1,7 @@
 /* Options in the text of UDF scripts: C interface of the crate hw-options.
  *
- * Link libhw_options_c.a and, on Linux, -lpthread -ldl -lm. No global state: results of different threads have nothing to do with
- * each other. Nothing aborts the process, whatever the bytes are.
+ * `cargo build --release -p hw-options-c` makes libhw_options_c.a. Link it and, on Linux, -lpthread -ldl -lm. There is no global state:
+ * results of different threads have nothing to do with each other. Nothing aborts the process, whatever the bytes are.
  *
  * A result owns all that it hands out, and a copy of the text is not kept: bytes of a result are good until hw_options_free.
  */

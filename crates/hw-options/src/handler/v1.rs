@@ -18,7 +18,9 @@ pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8]) -> Found<'t> {
     let main = Merged::main(text);
     let mut taking = Taking::new(text);
     take_database_options(work, &mut found.database, &main, &mut taking);
+    let mut class_at = None;
     let class = taking.take(Key::ScriptClass, 1, |at, value| {
+        class_at = Some(at);
         found.set_script_class(Cow::Borrowed(value), main.spot(at));
     });
     note(work, &mut found, &main, (Key::ScriptClass, &taking), &class);
@@ -29,7 +31,7 @@ pub(super) fn run<'t>(work: &mut Work<'t, '_>, text: &'t [u8]) -> Found<'t> {
         found.code = main.without(taking.into_cuts().into_iter());
         return found;
     }
-    let merged = import::v1::expand(work, text, &taking.into_cuts());
+    let merged = import::v1::expand(work, text, &taking.into_cuts(), class_at);
     if !work.faults.is_empty() {
         return found;
     }

@@ -38,7 +38,15 @@ struct Expansion<'w, 't, 'p> {
 }
 
 /// The main text without `cuts`, with all imports that the first parser follows in their places. Faults are in `work`.
-pub(crate) fn expand<'t>(work: &mut Work<'t, '_>, main: &'t [u8], cuts: &[(usize, usize)]) -> Merged<'t> {
+///
+/// Known from the first is the text without the cut of the script class alone, which begins at `class`: a provider gives texts with the
+/// options of the database, so that those are no difference.
+pub(crate) fn expand<'t>(
+    work: &mut Work<'t, '_>,
+    main: &'t [u8],
+    cuts: &[(usize, usize)],
+    class: Option<usize>,
+) -> Merged<'t> {
     let mut base = Merged::empty();
     let mut copied = 0;
     for (start, end) in cuts.iter().copied().chain([(main.len(), main.len())]) {
@@ -49,7 +57,8 @@ pub(crate) fn expand<'t>(work: &mut Work<'t, '_>, main: &'t [u8], cuts: &[(usize
         base.append(part(main, copied, start), spot);
         copied = end;
     }
-    work.know_main(&gaps(main, cuts.iter().copied()));
+    let of_class = cuts.iter().copied().filter(|(start, _)| Some(*start) == class);
+    work.know_main(&gaps(main, of_class));
     let mut expansion = Expansion {
         work,
         base: &base,

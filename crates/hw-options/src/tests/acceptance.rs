@@ -538,6 +538,17 @@ fn options_of_the_database_in_imported_scripts_are_removed_with_a_warning() {
 }
 
 #[test]
+fn a_script_with_options_of_the_database_knows_itself() {
+    let script = "%env X=1;\n%import SELF;\ncode\n";
+    for version in [V1, V2] {
+        assert_eq!(
+            show(version, script, &[("SELF", script)]),
+            "code=\"\\n\\ncode\\n\" jvm=[] jars=[] requests=[SELF]"
+        );
+    }
+}
+
+#[test]
 fn the_example_of_the_crate() {
     let script = b"%scriptclass com.acme.Main;\n%jar /buckets/a.jar:/buckets/b.jar;\nclass Main {}\n";
     let resolved = crate::resolve(script, crate::Settings::new(V2), &mut crate::NoScripts).unwrap();
