@@ -278,6 +278,12 @@ pub struct WorkerStats {
     pub scanned_groups: u64,
     /// Bytes that were read.
     pub bytes_read: u64,
+    /// Bytes of these that remote stores gave.
+    #[serde(default)]
+    pub bytes_downloaded: u64,
+    /// Bytes of these that remote stores would have given, had the host not had them on its disk.
+    #[serde(default)]
+    pub bytes_from_cache: u64,
     /// Files of the table.
     pub files: PruneStats,
     /// Row groups of these.
@@ -317,7 +323,7 @@ pub struct PruneStats {
 pub struct CacheStats {
     /// Tasks that read them in place.
     pub source: u64,
-    /// Tasks that read a copy.
+    /// Tasks that read remote parts from the disk of their host, and downloaded nothing.
     pub disk_cache: u64,
     /// Tasks whose parts were held in memory.
     pub memory_cache: u64,

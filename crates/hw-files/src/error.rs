@@ -241,6 +241,7 @@ impl FileError {
             | Self::InvalidPattern { .. }
             | Self::InvalidOptions { .. }
             | Self::InvalidName { .. }
+            | Self::Refused { .. }
             | Self::NotListable { .. } => Fault::Input,
             Self::NotFound { .. }
             | Self::NoFiles { .. }
@@ -252,11 +253,9 @@ impl FileError {
             | Self::DamagedColumn { .. }
             | Self::Changed { .. }
             | Self::Damaged { .. } => Fault::Data,
-            Self::Unreachable { .. }
-            | Self::Refused { .. }
-            | Self::NotWritten { .. }
-            | Self::Ledger { .. }
-            | Self::Swept { .. } => Fault::External,
+            Self::Unreachable { .. } | Self::NotWritten { .. } | Self::Ledger { .. } | Self::Swept { .. } => {
+                Fault::External
+            }
         }
     }
 
@@ -293,7 +292,7 @@ impl FileError {
             }
             Self::DamagedColumn { .. } => "write the file again, or restore it from a copy".to_owned(),
             Self::Changed { .. } => "register the table again to take up the new file".to_owned(),
-            Self::Refused { .. } => "check the credentials and the rights they carry".to_owned(),
+            Self::Refused { place, .. } => refused_help(place),
             Self::InvalidOptions { .. } => "check the store's variables or the connection".to_owned(),
             Self::NotWritten { .. } => "free space or fix the rights there, then try again".to_owned(),
             Self::Damaged { .. } => "restore the file from a backup or drop what it belongs to".to_owned(),
@@ -310,6 +309,11 @@ impl FileError {
         let place = place.into();
         match error {
             object_store::Error::NotFound { .. } => Self::Vanished { file: place },
+            object_store::Error::Precondition { .. } => Self::Changed {
+                file: place,
+                expected: 0,
+                found: 0,
+            },
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 Self::Refused {
                     place,
@@ -320,12 +324,13 @@ impl FileError {
                 name: place,
                 reason: redacted(&source.to_string()),
             },
-            other => match local_refusal(other) {
-                true => Self::Refused {
+            other => match answer_of(other) {
+                Answer::Missing => Self::Vanished { file: place },
+                Answer::Refused => Self::Refused {
                     place,
                     detail: told(other),
                 },
-                false => Self::Unreachable {
+                Answer::Other => Self::Unreachable {
                     place,
                     detail: told(other),
                 },
@@ -370,6 +375,41 @@ fn no_files_help(folders: usize) -> String {
     }
 }
 
+/// What to set so that a store lets the program in.
+fn refused_help(place: &str) -> String {
+    let names = match place.split_once("://").map(|(scheme, _)| scheme) {
+        Some("s3" | "s3a") => {
+            "`s3.access_key_id` and `s3.secret_access_key`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        }
+        Some("gs") => "GOOGLE_APPLICATION_CREDENTIALS",
+        Some("az" | "azure" | "abfs" | "abfss") => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        _ => return "check the credentials and the rights they carry".to_owned(),
+    };
+    format!("set credentials that may list and read it: {names}")
+}
+
+/// What a store meant by an error that its client has no name for.
+enum Answer {
+    /// The bucket or container is not there.
+    Missing,
+    /// The caller is not known, or may not do this.
+    Refused,
+    Other,
+}
+
+fn answer_of(error: &object_store::Error) -> Answer {
+    let text = innermost(error);
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["<Code>NoSuchBucket<", "<Code>ContainerNotFound<"]) {
+        return Answer::Missing;
+    }
+    // How the client begins when it passes on a status.
+    match local_refusal(error) || says(&["status code: 401", "status code: 403"]) {
+        true => Answer::Refused,
+        false => Answer::Other,
+    }
+}
+
 /// Whether the operating system refused a local file.
 fn local_refusal(error: &object_store::Error) -> bool {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
@@ -383,12 +423,27 @@ fn local_refusal(error: &object_store::Error) -> bool {
 }
 
 /// The innermost cause says most: the layers above repeat it.
-fn told(error: &dyn StdError) -> String {
+fn innermost(error: &dyn StdError) -> String {
     let mut current = error;
     while let Some(source) = current.source() {
         current = source;
     }
-    redacted(&current.to_string())
+    current.to_string()
+}
+
+/// The cause in words. Of a document that a store answered with, its code and message: the rest repeats the request, with
+/// what it was signed by.
+fn told(error: &dyn StdError) -> String {
+    let text = innermost(error);
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once("</").map(|(content, _)| content.trim())
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => redacted(&format!("{message} ({code})")),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => redacted(&text),
+    }
 }
 
 /// Strikes out user names, passwords and query parts of every URL in a text: signatures and tokens stand there.

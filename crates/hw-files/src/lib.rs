@@ -6,12 +6,17 @@
 //! [`ColumnReader`] streams columns of a file from any store; [`PartReader`] decodes single columns of single row groups
 //! with as little work as possible, for queries whose time is decoding.
 //!
+//! What is read of files in remote stores goes through the [`PartCache`] of the host, which keeps it on disk, version by
+//! version.
+//!
 //! The deployment's own [`Files`] are announced in a [`Ledger`], written whole or not at all, read with their checksum
 //! verified, and removed by [`sweep`] when no one refers to them.
 //!
-//! The crate reads no clock and no environment, and runs no queries.
+//! The crate decides nothing by a clock (what is cached is stamped with the time of its last use, so that the oldest goes
+//! first), reads no environment, and runs no queries.
 
 mod access;
+mod cache;
 mod checksum;
 mod discover;
 mod error;
@@ -24,13 +29,16 @@ mod order;
 mod part;
 mod pattern;
 mod read;
+mod standing;
 mod stores;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod versioned;
 
 pub use access::{Access, AllowedPlaces};
+pub use cache::{CacheUse, PartCache, ReadTally, is_same_content};
 pub use checksum::{Checksum, InvalidChecksum};
 pub use discover::{FoundFile, discover};
 pub use error::{Fault, FileError};
@@ -45,6 +53,8 @@ pub use part::{
 };
 pub use pattern::Pattern;
 pub use read::{ColumnReader, RowGroup};
+pub use standing::Standing;
 pub use stores::{FileStores, OpenLocation, StoreLimits};
 pub use sweep::{Swept, sweep};
 pub use upload::{Content, Written, content_of, write_atomically};
+pub use versioned::VersionedStore;

@@ -165,6 +165,18 @@ impl PartReader {
         self.inner.bytes_read.load(Ordering::Relaxed)
     }
 
+    /// Tells that these columns of a row group will be read soon, so that a remote file can be asked for them at once.
+    /// Columns that are not there, or make no sense, are told when they are read.
+    pub fn prepare(&self, row_group: usize, columns: &[usize]) {
+        let inner = &self.inner;
+        let chunk = |column: &usize| {
+            let (_, chunk) = inner.leaf(row_group, *column).ok()?;
+            inner.chunk_range(chunk).ok()
+        };
+        let ranges: Vec<Range<u64>> = columns.iter().filter_map(chunk).collect();
+        inner.source.prepare(&ranges);
+    }
+
     /// Reads a column, counted as in the schema, of a row group.
     ///
     /// # Errors

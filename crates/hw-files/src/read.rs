@@ -8,15 +8,14 @@ use arrow_schema::{DataType, FieldRef, Schema};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::{FileError, Footer, FoundFile, OpenLocation};
+use crate::{FileError, Footer, FoundFile, OpenLocation, ReadTally};
 
 /// Reads some top-level columns of a file. Holds one row group of them at a time.
 ///
@@ -50,8 +49,8 @@ impl ColumnReader {
         let metadata = plain_metadata(footer, columns).map_err(unreadable)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
         let reader = StoreReader {
-            store: open.store.clone(),
-            path: file.object.clone(),
+            open: open.clone(),
+            file: file.clone(),
             metadata: footer.metadata.clone(),
         };
         let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
@@ -165,9 +164,16 @@ fn told(shown: &str, error: ParquetError) -> FileError {
 
 /// Ranges of one object, with its footer at hand.
 struct StoreReader {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
+    open: OpenLocation,
+    file: FoundFile,
     metadata: Arc<ParquetMetaData>,
+}
+
+impl StoreReader {
+    async fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ParquetError> {
+        let read = self.open.read_ranges(&self.file, ranges, &ReadTally::default()).await;
+        read.map_err(external)
+    }
 }
 
 fn external(error: object_store::Error) -> ParquetError {
@@ -176,11 +182,11 @@ fn external(error: object_store::Error) -> ParquetError {
 
 impl AsyncFileReader for StoreReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async { self.store.get_range(&self.path, range).await.map_err(external) }.boxed()
+        async move { Ok(self.read(&[range]).await?.into_iter().next().unwrap_or_default()) }.boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(external) }.boxed()
+        async move { self.read(&ranges).await }.boxed()
     }
 
     fn get_metadata<'a>(

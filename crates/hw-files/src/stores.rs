@@ -1,9 +1,11 @@
 //! Clients of stores, made once and shared.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -11,13 +13,13 @@ use object_store::http::HttpBuilder;
 use object_store::limit::LimitStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use url::Url;
 
 use crate::error::redacted;
 use crate::local::LocalStore;
 use crate::location::Scheme;
-use crate::{Access, FileError, Location};
+use crate::{Access, FileError, FoundFile, Location, PartCache, ReadTally};
 
 /// How patiently stores are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,29 @@ pub struct OpenLocation {
     pub base: Url,
     /// What was opened.
     pub location: Location,
+    /// Through which files are read by range; `None` for those of this host and process.
+    pub(crate) cache: Option<PartCache>,
+    /// Where the store answers, where its URL does not tell: stores of one name at two places are two.
+    pub(crate) origin: Arc<str>,
+}
+
+impl OpenLocation {
+    /// Bytes of a file as it was found, in the order of the ranges.
+    ///
+    /// # Errors
+    /// The store's own; [`object_store::Error::Precondition`] if a remote file is another now.
+    pub(crate) async fn read_ranges(
+        &self,
+        file: &FoundFile,
+        ranges: &[Range<u64>],
+        tally: &ReadTally,
+    ) -> object_store::Result<Vec<Bytes>> {
+        match (&self.cache, ranges) {
+            (Some(cache), _) => cache.read(self, file, ranges, tally).await,
+            (None, [only]) => Ok(vec![self.store.get_range(&file.object, only.clone()).await?]),
+            (None, _) => self.store.get_ranges(&file.object, ranges).await,
+        }
+    }
 }
 
 /// Opens locations; clients of stores are shared by all that are opened here.
@@ -69,6 +94,7 @@ pub struct FileStores {
     limits: StoreLimits,
     clients: Mutex<HashMap<Url, Arc<dyn ObjectStore>>>,
     in_memory: Mutex<HashMap<Url, Arc<dyn ObjectStore>>>,
+    cache: PartCache,
 }
 
 impl FileStores {
@@ -83,7 +109,20 @@ impl FileStores {
             limits,
             clients: Mutex::default(),
             in_memory: Mutex::default(),
+            cache: PartCache::default(),
         }
+    }
+
+    /// Remote files that are opened from now on are read through this cache.
+    #[must_use]
+    pub fn with_cache(mut self, cache: PartCache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// The cache of remote files; one that keeps nothing if none was given.
+    pub fn cache(&self) -> &PartCache {
+        &self.cache
     }
 
     /// Opens a location for a client that may read whatever this process may. Nothing is read yet.
@@ -125,6 +164,8 @@ impl FileStores {
             prefix: location.object_path()?,
             base,
             location: location.clone(),
+            cache: self.cache_for(location.scheme()),
+            origin: self.origin(location.scheme()),
         })
     }
 
@@ -134,6 +175,30 @@ impl FileStores {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(base, store);
+    }
+
+    fn cache_for(&self, scheme: Scheme) -> Option<PartCache> {
+        match scheme {
+            Scheme::Local | Scheme::Memory => None,
+            Scheme::S3 | Scheme::Gcs | Scheme::Azure | Scheme::Http => Some(self.cache.clone()),
+        }
+    }
+
+    /// The endpoint that the options name.
+    fn origin(&self, scheme: Scheme) -> Arc<str> {
+        let prefix = match scheme {
+            Scheme::S3 => "aws_endpoint",
+            Scheme::Gcs => "google_base_url",
+            Scheme::Azure => "azure_",
+            Scheme::Http | Scheme::Local | Scheme::Memory => return Arc::default(),
+        };
+        let is_place = |key: &str| key.contains("endpoint") || key.contains("url") || key.ends_with("account_name");
+        let places = self.options_with(prefix).filter(|(key, _)| is_place(key));
+        let places: Vec<String> = places.map(|(_, value)| redacted(value)).collect();
+        // The last of a name counts.
+        places
+            .last()
+            .map_or_else(Arc::default, |place| Arc::from(place.as_str()))
     }
 
     fn in_memory(&self, base: &Url) -> Arc<dyn ObjectStore> {

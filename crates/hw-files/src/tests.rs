@@ -10,4 +10,5 @@ mod local;
 mod location;
 mod pattern;
 mod read;
-mod samples;
+pub(crate) mod samples;
+mod standing;

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hw_files::ReadTally;
 
 /// Counted while a statement runs; complete when its stream has ended.
 #[derive(Debug, Default)]
@@ -13,6 +15,7 @@ pub(crate) struct Counters {
     row_groups: AtomicU64,
     files_read: Mutex<HashSet<String>>,
     files_held: Mutex<HashSet<String>>,
+    remote: Arc<ReadTally>,
 }
 
 /// What a statement has read and given.
@@ -67,6 +70,11 @@ impl Counters {
     /// Files whose rows came from the memory tier.
     pub(crate) fn files_held(&self) -> u64 {
         self.files_held.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
+    /// What was read of remote stores, and how much of it the host had on its disk.
+    pub(crate) fn remote(&self) -> &Arc<ReadTally> {
+        &self.remote
     }
 
     pub(crate) fn summary(&self) -> Summary {

@@ -8,9 +8,9 @@ use chrono::DateTime;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::parquet::transform_schema_to_view;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
+use datafusion::execution::object_store::ObjectStoreUrl;
 use hw_catalog::Part;
-use hw_files::{FoundFile, Location, OpenLocation};
+use hw_files::{FoundFile, Location, OpenLocation, VersionedStore};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
@@ -77,7 +77,7 @@ pub(crate) fn part_files(
     let files = stored
         .parts
         .iter()
-        .map(|part| Ok::<_, QueryError>((meta_of(&open, part)?, part)))
+        .map(|part| Ok::<_, QueryError>((found_of(&open, part)?, part)))
         .collect::<Result<Vec<_>, _>>()?;
     let schema = Arc::new(stored.table.schema.clone());
     let recorded = Recorded {
@@ -85,10 +85,13 @@ pub(crate) fn part_files(
         schema: Arc::clone(&schema),
         parts: files
             .iter()
-            .map(|(meta, part)| (meta.location.clone(), (*part).clone()))
+            .map(|(file, part)| (file.object.clone(), (*part).clone()))
             .collect::<HashMap<Path, Part>>(),
+        standing: stores.standing(&open, files.len()),
+        place: open.location.shown(),
     };
-    let store = stores.get_store(url.as_ref()).map_err(internal)?;
+    let versions = files.iter().map(|(file, _)| file.clone());
+    let store = stores.counting(VersionedStore::over(&open, versions, counters.remote()));
     let readers = PartReaders::new(
         store,
         engine.footers(url.as_str()),
@@ -98,7 +101,10 @@ pub(crate) fn part_files(
     Ok(PartFiles {
         open,
         readers,
-        files: files.into_iter().map(|(meta, _)| PartitionedFile::from(meta)).collect(),
+        files: files
+            .into_iter()
+            .map(|(file, _)| PartitionedFile::from(meta_of(file)))
+            .collect(),
         url,
         schema,
     })
@@ -109,15 +115,19 @@ fn viewed(schema: &Schema) -> Schema {
     transform_schema_to_view(schema).with_metadata(HashMap::new())
 }
 
-fn meta_of(open: &OpenLocation, part: &Part) -> Result<ObjectMeta, QueryError> {
-    let file = FoundFile::of_part(open, part).map_err(|error| from_file(&error))?;
-    Ok(ObjectMeta {
+fn found_of(open: &OpenLocation, part: &Part) -> Result<FoundFile, QueryError> {
+    FoundFile::of_part(open, part).map_err(|error| from_file(&error))
+}
+
+/// The engine's record of a file.
+pub(crate) fn meta_of(file: FoundFile) -> ObjectMeta {
+    ObjectMeta {
         location: file.object,
-        last_modified: DateTime::from_timestamp_micros(part.modified_at).unwrap_or_default(),
-        size: part.bytes,
-        e_tag: part.etag.clone(),
+        last_modified: DateTime::from_timestamp_micros(file.modified_at).unwrap_or_default(),
+        size: file.bytes,
+        e_tag: file.etag,
         version: None,
-    })
+    }
 }
 
 fn internal(error: DataFusionError) -> QueryError {

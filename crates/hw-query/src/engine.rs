@@ -20,7 +20,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use hw_catalog::Part;
-use hw_files::{Buffers, FileError, FileStores, FoundFile, OpenLocation, ReadRange, part_source};
+use hw_files::{Buffers, FileError, FileStores, FoundFile, OpenLocation, PartCache, ReadRange, ReadTally, part_source};
 use object_store::path::Path;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -202,6 +202,11 @@ impl Engine {
         self.0.hot.used()
     }
 
+    /// The cache of remote files that this engine reads through.
+    pub fn part_cache(&self) -> &PartCache {
+        self.0.stores.cache()
+    }
+
     /// Worker threads, and streams of a [`RegroupRun`](crate::RegroupRun).
     pub fn threads(&self) -> usize {
         self.0.threads
@@ -261,13 +266,18 @@ impl Engine {
         &self.0.turns
     }
 
-    /// The bytes of a part, to be read on threads for work.
+    /// The bytes of a part, to be read on threads for work, and counted.
     ///
     /// # Errors
     /// [`FileError`] if it is gone or was changed, or the store does not answer.
-    pub(crate) async fn part_source(&self, open: &OpenLocation, part: &Part) -> Result<Arc<dyn ReadRange>, FileError> {
+    pub(crate) async fn part_source(
+        &self,
+        open: &OpenLocation,
+        part: &Part,
+        tally: &Arc<ReadTally>,
+    ) -> Result<Arc<dyn ReadRange>, FileError> {
         let file = FoundFile::of_part(open, part)?;
-        part_source(open, &file, Handle::current()).await
+        part_source(open, &file, Handle::current(), tally).await
     }
 
     pub(crate) fn spawn_blocking<T: Send + 'static>(

@@ -76,6 +76,9 @@ pub enum QueryError {
         /// What the store said.
         message: String,
     },
+    /// A file store does not let this process in.
+    #[error("{0}")]
+    Refused(hw_files::FileError),
     /// The catalog did not answer.
     #[error("the catalog did not answer")]
     Catalog(#[source] crate::CatalogFault),
@@ -329,6 +332,7 @@ impl QueryError {
             Self::Spill { .. } => "HW-Q018",
             Self::Cancelled => "HW-Q019",
             Self::Storage { .. } => "HW-Q020",
+            Self::Refused(error) => error.code(),
             Self::Catalog(_) => "HW-Q021",
             Self::DuplicateColumns(_) => "HW-Q022",
             Self::NotFunnelable(_) => "HW-Q023",
@@ -342,9 +346,11 @@ impl QueryError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Statement(_) | Self::DuplicateColumns(_) | Self::NotFunnelable(_) | Self::FunnelQuery(_) => {
-                Fault::Input
-            }
+            Self::Statement(_)
+            | Self::DuplicateColumns(_)
+            | Self::NotFunnelable(_)
+            | Self::FunnelQuery(_)
+            | Self::Refused(_) => Fault::Input,
             Self::Part(_) | Self::Data { .. } | Self::FunnelData { .. } => Fault::Data,
             Self::Memory { .. } | Self::Spill { .. } => Fault::Platform,
             Self::Cancelled => Fault::Cancelled,
@@ -372,6 +378,7 @@ impl QueryError {
             ),
             Self::Spill { .. } => Some("raise `spill.limit`, or narrow the query".to_owned()),
             Self::Storage { .. } => Some("check that the store is reachable, then run the query again".to_owned()),
+            Self::Refused(error) => Some(error.help()),
             Self::Catalog(_) => Some("check the data folder with `headwater doctor`".to_owned()),
             Self::DuplicateColumns(_) => Some("give each column a name of its own with AS".to_owned()),
             Self::Internal { .. } => Some(

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, FieldRef, Schema, SchemaRef};
-use chrono::DateTime;
 use datafusion::catalog::Session;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat;
@@ -17,10 +16,11 @@ use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use futures::{StreamExt, TryStreamExt};
 use hw_catalog::widened;
-use hw_files::{FileError, FoundFile, Location, OpenLocation, discover};
+use hw_files::{FileError, FoundFile, Location, OpenLocation, VersionedStore, discover};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::counters::Counters;
+use crate::dataset::meta_of;
 use crate::engine::Engine;
 use crate::error::{QueryError, StatementFault, StatementFaultKind, classify, from_file};
 use crate::scan::{FilesTable, PartReaders, Reading};
@@ -89,7 +89,13 @@ impl Named<'_> {
             .stores
             .add(&open.base, Opened::ForClient, Arc::clone(&open.store))
             .map_err(internal)?;
-        let store = self.engine_store(&url)?;
+        let store = match format {
+            Format::Parquet => {
+                let versions = VersionedStore::over(&open, found.iter().cloned(), self.counters.remote());
+                self.stores.counting(versions)
+            }
+            Format::Csv | Format::Tsv | Format::Json | Format::Arrow => self.engine_store(&url)?,
+        };
         let metas: Vec<ObjectMeta> = found.into_iter().map(meta_of).collect();
         let read = match format {
             Format::Parquet => self.parquet(url.as_str(), store, &metas).await,
@@ -248,18 +254,9 @@ fn one_format(text: &str, found: Vec<FoundFile>) -> Result<(Format, Vec<FoundFil
     Ok((format, known.into_iter().map(|(_, file)| file).collect()))
 }
 
-fn meta_of(file: FoundFile) -> ObjectMeta {
-    ObjectMeta {
-        location: file.object,
-        last_modified: DateTime::from_timestamp_micros(file.modified_at).unwrap_or_default(),
-        size: file.bytes,
-        e_tag: file.etag,
-        version: None,
-    }
-}
-
 fn of_name(error: &FileError) -> QueryError {
     let kind = match error {
+        FileError::Refused { .. } => return from_file(error),
         FileError::NotPermitted { .. } | FileError::CredentialsInLocation { .. } => StatementFaultKind::FileDenied,
         other => match other.fault() {
             hw_files::Fault::External => return from_file(error),

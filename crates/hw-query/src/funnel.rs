@@ -15,6 +15,7 @@
 //! reserved from the engine's pool, and the partials merge exactly.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_schema::{DataType, Schema};
 use hw_catalog::{Part, Scalar, Table, TableKind, TableName, TableVersion};
@@ -136,6 +137,12 @@ pub struct FunnelPartial {
     pub files_pruned: u64,
     /// Files whose rows were held in memory, so that they were not read.
     pub files_held: u64,
+    /// Bytes that remote stores gave.
+    pub downloaded: u64,
+    /// Bytes of remote files that the host had on its disk.
+    pub from_cache: u64,
+    /// Time of downloads, those side by side added up.
+    pub download_time: Duration,
     /// Row groups of the files that were opened.
     pub row_groups_total: u64,
     /// Row groups that were skipped.

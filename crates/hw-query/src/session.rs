@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::SchemaRef;
 use datafusion::prelude::SessionConfig;
-use hw_files::Access;
+use hw_files::{Access, Standing};
 use serde_json::Value;
 
 use crate::Tables;
@@ -146,6 +146,22 @@ impl Session {
         funnel::start(&self.engine, self.funnel_work(input.into()))
     }
 
+    /// The same for one of several tasks over a table, which share what is asked of its folder.
+    ///
+    /// # Errors
+    /// As [`Session::start_funnel`].
+    pub fn start_funnel_with(
+        &self,
+        input: impl Into<FunnelInput>,
+        standing: Option<Arc<Standing>>,
+    ) -> Result<FunnelRun, QueryError> {
+        let work = FunnelWork {
+            standing,
+            ..self.funnel_work(input.into())
+        };
+        funnel::start(&self.engine, work)
+    }
+
     /// Runs the funnel operator to its end. Dropping the future cancels it.
     ///
     /// # Errors
@@ -178,6 +194,7 @@ impl Session {
             scan,
             counters: Arc::default(),
             cancelled: CancelFlag::default(),
+            standing: None,
         }
     }
 }

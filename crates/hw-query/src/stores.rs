@@ -10,6 +10,7 @@ use bytes::Bytes;
 use datafusion::common::{DataFusionError, internal_datafusion_err};
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use futures::stream::BoxStream;
+use hw_files::{OpenLocation, Standing};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
@@ -24,6 +25,8 @@ use crate::counters::Counters;
 pub(crate) struct StatementStores {
     counters: Arc<Counters>,
     stores: Mutex<HashMap<Url, Arc<dyn ObjectStore>>>,
+    /// What the folders of tables hold, each listed at most once.
+    standings: Mutex<Vec<Arc<Standing>>>,
 }
 
 /// Which rights a store was opened with.
@@ -40,6 +43,7 @@ impl StatementStores {
         Self {
             counters,
             stores: Mutex::default(),
+            standings: Mutex::default(),
         }
     }
 
@@ -55,13 +59,35 @@ impl StatementStores {
             Opened::ForTable => ObjectStoreUrl::parse(base.as_str())?,
             Opened::ForClient => ObjectStoreUrl::parse(format!("client-{base}"))?,
         };
-        let counting = Arc::new(CountingStore {
-            inner: store,
-            counters: Arc::clone(&self.counters),
-        });
+        let counting = self.counting(store);
         let key: &Url = url.as_ref();
         self.locked().entry(key.clone()).or_insert(counting);
         Ok(url)
+    }
+
+    /// The store with its reads counted.
+    pub(crate) fn counting(&self, store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+        Arc::new(CountingStore {
+            inner: store,
+            counters: Arc::clone(&self.counters),
+        })
+    }
+
+    /// What the folder of a table holds, of which this many files are known.
+    pub(crate) fn standing(&self, open: &OpenLocation, files: usize) -> Arc<Standing> {
+        let mut known = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(standing) = known.iter().find(|standing| standing.is_of(open)) {
+            return Arc::clone(standing);
+        }
+        let standing = Arc::new(Standing::new(open.clone(), files as u64));
+        known.push(Arc::clone(&standing));
+        standing
+    }
+
+    /// Takes over what others have asked already.
+    pub(crate) fn share(&self, standing: Arc<Standing>) {
+        let mut known = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push(standing);
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Url, Arc<dyn ObjectStore>>> {

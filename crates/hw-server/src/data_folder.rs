@@ -113,6 +113,7 @@ impl DataFolder {
         for (path, mode) in [
             (self.files(), 0o700),
             (self.spill(), 0o700),
+            (self.cache(), 0o700),
             (self.demo(), 0o700),
             (self.store(), 0o600),
         ] {
@@ -138,6 +139,11 @@ impl DataFolder {
     /// The deployment's own files, unless they are kept elsewhere.
     pub fn files(&self) -> PathBuf {
         self.path.join("files")
+    }
+
+    /// What is kept of remote files, unless it is kept elsewhere.
+    pub fn cache(&self) -> PathBuf {
+        self.path.join("cache")
     }
 
     /// Data that queries spill.

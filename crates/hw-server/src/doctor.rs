@@ -27,6 +27,7 @@ pub(crate) async fn examine(state: &State) -> Vec<Check> {
         data_folder(state),
         file_system(state),
         disk(state),
+        part_cache(state),
         memory(state),
         clock(state.parts().clock.wall()),
         server(state),
@@ -134,6 +135,31 @@ fn disk(state: &State) -> Check {
         ),
         Ok(free) => ok("disk space", format!("{} GiB are free", free >> 30)),
         Err(error) => failed("disk space", error.to_string(), "check the data folder's permissions"),
+    }
+}
+
+/// What is kept of remote files.
+fn part_cache(state: &State) -> Check {
+    let used = state.parts().engine.part_cache().used();
+    let shown = |bytes: u64| format!("{} MiB", bytes >> 20);
+    match used.limit {
+        0 => ok("part cache", "nothing of remote files is kept (`cache.disk`)"),
+        limit if used.bytes > limit => ok(
+            "part cache",
+            format!(
+                "{} of remote files are kept; the next download gives up what exceeds {}",
+                shown(used.bytes),
+                shown(limit)
+            ),
+        ),
+        limit => ok(
+            "part cache",
+            format!(
+                "{} of up to {} of remote files are kept",
+                shown(used.bytes),
+                shown(limit)
+            ),
+        ),
     }
 }
 

@@ -201,6 +201,42 @@ pub(crate) const PARTS_GIVEN_UP: Family = family(
     &[],
     "Parts that were held and had to go.",
 );
+pub(crate) const REMOTE_KEPT_BYTES: Family = family(
+    "headwater_part_cache_bytes",
+    Gauge,
+    &[],
+    "Bytes of remote files that the host keeps on its disk.",
+);
+pub(crate) const REMOTE_KEPT_LIMIT: Family = family(
+    "headwater_part_cache_limit_bytes",
+    Gauge,
+    &[],
+    "Most bytes of remote files that it may keep, the setting `cache.disk`.",
+);
+pub(crate) const REMOTE_READS: Family = family(
+    "headwater_part_cache_reads_total",
+    Counter,
+    &["outcome"],
+    "Reads of remote files by outcome: `hit` if the disk had all of it, else `miss`.",
+);
+pub(crate) const REMOTE_BYTES: Family = family(
+    "headwater_part_cache_read_bytes_total",
+    Counter,
+    &["from"],
+    "Bytes of remote files by where they came from: `disk` or `store`.",
+);
+pub(crate) const REMOTE_GIVEN_UP: Family = family(
+    "headwater_part_cache_given_up_total",
+    Counter,
+    &[],
+    "Pieces of remote files that this process removed from the disk to make room.",
+);
+pub(crate) const REMOTE_GIVEN_UP_BYTES: Family = family(
+    "headwater_part_cache_given_up_bytes_total",
+    Counter,
+    &[],
+    "Bytes of these.",
+);
 pub(crate) const RESIDENT: Family = family(
     "headwater_process_resident_bytes",
     Gauge,
@@ -246,6 +282,12 @@ pub(crate) const FAMILIES: &[Family] = &[
     PARTS_HELD,
     PARTS_USED,
     PARTS_GIVEN_UP,
+    REMOTE_KEPT_BYTES,
+    REMOTE_KEPT_LIMIT,
+    REMOTE_READS,
+    REMOTE_BYTES,
+    REMOTE_GIVEN_UP,
+    REMOTE_GIVEN_UP_BYTES,
     RESIDENT,
     CACHE_HITS,
     REQUEST_FAULTS,

@@ -4,11 +4,13 @@
 //! PAR1 | column chunks ... | metadata | length of the metadata (4 bytes) | PAR1
 //! ```
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use crate::{FileError, FoundFile, OpenLocation};
+use crate::{FileError, FoundFile, OpenLocation, ReadTally};
 
 /// Bytes asked for at first: nearly all footers fit.
 pub(crate) const FIRST_REQUEST: u64 = 64 * 1024;
@@ -63,7 +65,7 @@ pub(crate) fn metadata_length(tail: &[u8]) -> Tail {
 
 /// The file from `start` to the end that it had when it was found.
 async fn fetch(open: &OpenLocation, file: &FoundFile, start: u64) -> Result<Bytes, FileError> {
-    match open.store.get_range(&file.object, start..file.bytes).await {
+    match read_range(open, file, start..file.bytes).await {
         Ok(bytes) if bytes.len() as u64 == file.bytes - start => Ok(bytes),
         Ok(_) => Err(check_size(open, file)
             .await
@@ -74,6 +76,11 @@ async fn fetch(open: &OpenLocation, file: &FoundFile, start: u64) -> Result<Byte
             .err()
             .unwrap_or_else(|| FileError::of_store(open.shown(file), &error))),
     }
+}
+
+async fn read_range(open: &OpenLocation, file: &FoundFile, range: Range<u64>) -> object_store::Result<Bytes> {
+    let read = open.read_ranges(file, &[range], &ReadTally::default()).await?;
+    Ok(read.into_iter().next().unwrap_or_default())
 }
 
 /// Whether the file still has the size it was found with.
@@ -104,7 +111,7 @@ async fn no_footer(open: &OpenLocation, file: &FoundFile) -> FileError {
         return error;
     }
     let length = file.bytes.min(MAGIC.len() as u64);
-    match open.store.get_range(&file.object, 0..length).await {
+    match read_range(open, file, 0..length).await {
         Ok(head) if head == MAGIC.as_slice() => truncated(open, file, "it begins as Parquet and has no footer"),
         Ok(_) => FileError::NotParquet { file: open.shown(file) },
         Err(error) => FileError::of_store(open.shown(file), &error),

@@ -1,15 +1,16 @@
 //! Where the bytes of a file come from.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
-use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStoreExt};
+use object_store::{GetResultPayload, ObjectStoreExt};
 use tokio::runtime::Handle;
 
-use crate::{FileError, FoundFile, OpenLocation, Scheme};
+use crate::cache::download;
+use crate::{FileError, FoundFile, OpenLocation, ReadTally, Scheme};
 
 /// Bytes of one file by range. Calls block, so they belong on threads for work.
 pub trait ReadRange: Send + Sync {
@@ -24,14 +25,25 @@ pub trait ReadRange: Send + Sync {
     /// # Errors
     /// [`FileError`] if the file ends earlier, has changed, or the store does not answer.
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), FileError>;
+
+    /// Tells that these ranges will be read soon, so that a remote file can be asked for them at once. Never fails: what
+    /// could not be fetched is fetched when it is read.
+    fn prepare(&self, ranges: &[Range<u64>]) {
+        let _ = ranges;
+    }
 }
 
 /// Opens a file as it was found. Local files are read by offset; other stores on `runtime`, which must not be the one whose
-/// thread calls [`ReadRange::read`].
+/// thread calls [`ReadRange::read`], and counted in `tally`.
 ///
 /// # Errors
 /// [`FileError::Vanished`], [`FileError::Changed`] if a local file is another than when it was found, and the store's own.
-pub async fn source(open: &OpenLocation, file: &FoundFile, runtime: Handle) -> Result<Arc<dyn ReadRange>, FileError> {
+pub async fn source(
+    open: &OpenLocation,
+    file: &FoundFile,
+    runtime: Handle,
+    tally: &Arc<ReadTally>,
+) -> Result<Arc<dyn ReadRange>, FileError> {
     let shown = open.shown(file);
     if open.location.scheme() == Scheme::Local {
         let answer = open.store.get(&file.object).await;
@@ -58,6 +70,8 @@ pub async fn source(open: &OpenLocation, file: &FoundFile, runtime: Handle) -> R
         file: file.clone(),
         shown,
         runtime,
+        tally: Arc::clone(tally),
+        ahead: Mutex::default(),
     }))
 }
 
@@ -116,37 +130,33 @@ struct StoredFile {
     file: FoundFile,
     shown: String,
     runtime: Handle,
+    tally: Arc<ReadTally>,
+    /// What was downloaded ahead: reading it is no use of the cache.
+    ahead: Mutex<Vec<Range<u64>>>,
 }
 
 impl StoredFile {
-    /// One request, answered only if the object is still the one that was found.
-    async fn fetch(&self, offset: u64, into: &mut [u8]) -> Result<(), object_store::Error> {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(offset..offset + into.len() as u64)),
-            if_match: self.file.etag.clone(),
-            ..GetOptions::default()
+    /// As many bytes as there is room for, if the object is still the one that was found.
+    async fn fetch(&self, range: Range<u64>) -> Result<Bytes, object_store::Error> {
+        let Some(cache) = &self.open.cache else {
+            return download(&self.open, &self.file, range, &self.tally).await;
         };
-        let answer = self.open.store.get_opts(&self.file.object, options).await?;
-        let mut parts = answer.into_stream();
-        let mut rest = into;
-        while let Some(part) = parts.try_next().await? {
-            rest = append(rest, &part);
-        }
-        match rest.is_empty() {
-            true => Ok(()),
-            false => Err(object_store::Error::Generic {
-                store: "answer",
-                source: "it is shorter than the range asked for".into(),
-            }),
-        }
+        let is_ahead = self
+            .lock()
+            .iter()
+            .any(|ahead| ahead.start <= range.start && range.end <= ahead.end);
+        let uncounted = ReadTally::default();
+        let read = match is_ahead {
+            true => cache.read_ahead(&self.open, &self.file, &[range], &uncounted).await?,
+            false => cache.read(&self.open, &self.file, &[range], &self.tally).await?,
+        };
+        self.tally.add_downloads_of(&uncounted);
+        Ok(read.into_iter().next().unwrap_or_default())
     }
-}
 
-/// Copies as much as there is room for; returns the room left.
-fn append<'a>(to: &'a mut [u8], part: &Bytes) -> &'a mut [u8] {
-    let (now, later) = to.split_at_mut(part.len().min(to.len()));
-    now.copy_from_slice(part.get(..now.len()).unwrap_or_default());
-    later
+    fn lock(&self) -> MutexGuard<'_, Vec<Range<u64>>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ReadRange for StoredFile {
@@ -159,14 +169,30 @@ impl ReadRange for StoredFile {
     }
 
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), FileError> {
-        match self.runtime.block_on(self.fetch(offset, into)) {
-            Ok(()) => Ok(()),
+        let range = offset..offset + into.len() as u64;
+        match self.runtime.block_on(self.fetch(range)) {
+            Ok(bytes) if bytes.len() == into.len() => {
+                into.copy_from_slice(&bytes);
+                Ok(())
+            }
+            Ok(_) => Err(FileError::Unreachable {
+                place: self.shown.clone(),
+                detail: "the answer is shorter than the range asked for".to_owned(),
+            }),
             Err(object_store::Error::Precondition { .. }) => Err(FileError::Changed {
                 file: self.shown.clone(),
                 expected: self.file.bytes,
                 found: self.file.bytes,
             }),
             Err(error) => Err(FileError::of_store(&self.shown, &error)),
+        }
+    }
+
+    fn prepare(&self, ranges: &[Range<u64>]) {
+        if let Some(cache) = &self.open.cache {
+            let prepared = cache.prepare(&self.open, &self.file, ranges, &self.tally);
+            let downloaded = self.runtime.block_on(prepared);
+            self.lock().extend(downloaded);
         }
     }
 }

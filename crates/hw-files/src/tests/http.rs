@@ -7,7 +7,7 @@ use parquet::file::properties::WriterProperties;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{FileStores, Location, OpenLocation, StoreLimits, discover, footer};
+use crate::{FileError, FileStores, Location, OpenLocation, StoreLimits, discover, footer};
 
 use super::samples::{array, batch, parquet};
 
@@ -130,5 +130,48 @@ async fn what_a_web_server_cannot_do_is_told() {
     assert_eq!(
         (unreachable.code(), unreachable.fault()),
         ("HW-T009", crate::Fault::External)
+    );
+}
+
+fn told_by_store(text: &str) -> FileError {
+    let error = object_store::Error::Generic {
+        store: "S3",
+        source: text.to_owned().into(),
+    };
+    FileError::of_store("s3://shop/data/", &error)
+}
+
+/// Stores answer with documents that repeat the request, its key and what its signature was made of.
+#[test]
+fn documents_of_stores_are_told_by_code_and_message_alone() {
+    let document = |status: &str, code: &str| {
+        format!(
+            "Server returned non-2xx status code: {status}: <?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>It is \
+             so.</Message><AWSAccessKeyId>AKIA0</AWSAccessKeyId><StringToSign>secret</StringToSign></Error>"
+        )
+    };
+    let refused = told_by_store(&document("403 Forbidden", "SignatureDoesNotMatch"));
+    assert_eq!(
+        refused.to_string(),
+        "access to `s3://shop/data/` was refused: It is so. (SignatureDoesNotMatch)"
+    );
+    assert_eq!((refused.code(), refused.fault()), ("HW-T015", crate::Fault::Input));
+    assert!(refused.help().contains("s3.secret_access_key"), "{}", refused.help());
+    assert_eq!(
+        told_by_store(&document("404 Not Found", "NoSuchBucket")).code(),
+        "HW-T010"
+    );
+    let busy = told_by_store(&document("503 Service Unavailable", "SlowDown"));
+    assert_eq!(
+        (busy.to_string().as_str(), busy.fault()),
+        (
+            "`s3://shop/data/` cannot be reached: It is so. (SlowDown)",
+            crate::Fault::External
+        )
+    );
+    let plain = told_by_store("connection refused by http://user:word@host/x?signature=1");
+    assert_eq!(
+        plain.to_string(),
+        "`s3://shop/data/` cannot be reached: connection refused by http://***@host/x?***"
     );
 }

@@ -14,7 +14,7 @@ pub(super) fn stores() -> FileStores {
     FileStores::new([], StoreLimits::default())
 }
 
-pub(super) fn opened(text: &str) -> OpenLocation {
+pub(crate) fn opened(text: &str) -> OpenLocation {
     stores().open(&Location::parse(text, None).unwrap()).unwrap()
 }
 

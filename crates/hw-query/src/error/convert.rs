@@ -120,6 +120,9 @@ impl From<QueryError> for DataFusionError {
 
 /// A failure of the file layer outside the text of a statement.
 pub(crate) fn from_file(error: &FileError) -> QueryError {
+    if matches!(error, FileError::Refused { .. }) {
+        return QueryError::Refused(error.clone());
+    }
     match error.fault() {
         hw_files::Fault::Input | hw_files::Fault::Data => QueryError::Data {
             message: error.to_string(),

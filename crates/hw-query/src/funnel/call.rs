@@ -326,5 +326,6 @@ fn work(catalog: &StatementCatalog, input: FunnelInput) -> FunnelWork {
         scan: input,
         counters: Arc::clone(&catalog.counters),
         cancelled: CancelFlag::default(),
+        standing: None,
     }
 }

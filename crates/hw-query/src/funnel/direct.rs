@@ -22,6 +22,7 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 use hw_catalog::{Groups, Part, Table, widened};
 use hw_files::{FileError, PartReader, Scheme};
@@ -41,6 +42,9 @@ use crate::yielding::CancelFlag;
 pub(crate) use self::known::KnownParts;
 pub(super) use self::unit::OpenPart;
 pub(super) use self::watch::{Activity, ColumnFigures, Figures, now};
+
+/// Parts of one task that are opened at the same time.
+const OPENED_AT_A_TIME: usize = 16;
 
 /// What a run over parts found.
 pub(super) struct DirectRun {
@@ -97,9 +101,15 @@ impl Direct<'_> {
             query: None,
         };
         let files = part_files(self.engine, stores, self.counters, &stored)?;
+        // Local files open at once; each of the others waits for its store.
         let mut opened = Vec::with_capacity(parts.len());
-        for (part, file) in parts.iter().zip(&files.files) {
-            opened.push(Arc::new(self.open(&files, table, part, file).await?));
+        let all: Vec<_> = parts.iter().zip(&files.files).collect();
+        for some in all.chunks(OPENED_AT_A_TIME) {
+            let opening: Vec<_> = some
+                .iter()
+                .map(|(part, file)| self.open(&files, table, part, file))
+                .collect();
+            opened.extend(try_join_all(opening).await?.into_iter().map(Arc::new));
         }
         self.counters.add_files(parts.len());
         Ok(opened)
@@ -232,7 +242,8 @@ impl Direct<'_> {
             return None;
         }
         let layout = self.engine.known_parts().find(table, part)?;
-        let source = self.engine.part_source(&files.open, part).await.ok()?;
+        let source = self.engine.part_source(&files.open, part, self.counters.remote());
+        let source = source.await.ok()?;
         let reader = PartReader::with_layout(source, layout);
         self.counters.add_row_groups(reader.row_groups());
         Some(reader)
@@ -252,8 +263,9 @@ impl Direct<'_> {
             .map_err(failed)?;
         let metadata = footer.get_metadata(None).await;
         let metadata = metadata.map_err(|error| failed(DataFusionError::ParquetError(Box::new(error))))?;
-        let source = self.engine.part_source(&files.open, part).await;
+        let source = self.engine.part_source(&files.open, part, self.counters.remote());
         let reader = source
+            .await
             .and_then(|source| PartReader::with_metadata(source, metadata))
             .map_err(|error| fault_of(table, part, &error))?;
         self.engine.known_parts().keep(table, part, reader.layout());
@@ -370,6 +382,7 @@ fn fault_of(table: &Table, part: &Part, error: &FileError) -> QueryError {
     let wrong = match error {
         FileError::Vanished { .. } => PartWrong::Vanished,
         FileError::Changed { .. } => PartWrong::Rewritten,
+        FileError::Refused { .. } => return from_file(error),
         error if error.fault() == hw_files::Fault::External => return from_file(error),
         error => PartWrong::Unreadable(error.to_string()),
     };

@@ -11,6 +11,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use hw_catalog::{Groups, Part, Table, TableKind};
+use hw_files::Standing;
 use hw_funnel::{Dataset, Partial, Query};
 
 use super::direct::{Direct, DirectRun};
@@ -53,6 +54,8 @@ pub(crate) struct FunnelWork {
     pub(crate) scan: FunnelInput,
     pub(crate) counters: Arc<Counters>,
     pub(crate) cancelled: CancelFlag,
+    /// What others of the same job asked of the folder of the table.
+    pub(crate) standing: Option<Arc<Standing>>,
 }
 
 /// What is to be matched.
@@ -130,6 +133,9 @@ impl FunnelWork {
             files_total: read.files_total,
             files_pruned: read.files_pruned,
             files_held: self.counters.files_held(),
+            downloaded: self.counters.remote().downloaded(),
+            from_cache: self.counters.remote().from_cache(),
+            download_time: self.counters.remote().download_time(),
             row_groups_total: self.counters.row_groups(),
             row_groups_pruned,
             redistributed: source.straddling,
@@ -146,6 +152,7 @@ impl FunnelWork {
             scan: self.scan.clone(),
             counters: Arc::clone(&self.counters),
             cancelled,
+            standing: self.standing.clone(),
         }
     }
 
@@ -229,7 +236,11 @@ impl FunnelWork {
     }
 
     pub(super) fn catalog(&self) -> Arc<StatementCatalog> {
-        StatementCatalog::new(self.engine.clone(), self.input.clone(), Arc::clone(&self.counters))
+        let catalog = StatementCatalog::new(self.engine.clone(), self.input.clone(), Arc::clone(&self.counters));
+        if let Some(standing) = &self.standing {
+            catalog.stores.share(Arc::clone(standing));
+        }
+        catalog
     }
 
     pub(super) fn open(&self, catalog: &Arc<StatementCatalog>) -> OpenCatalog {

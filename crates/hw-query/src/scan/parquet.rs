@@ -21,6 +21,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hw_catalog::{Part, widened};
+use hw_files::{FileError, Standing, is_same_content};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -33,6 +34,10 @@ pub(crate) struct Recorded {
     pub(crate) table: String,
     pub(crate) schema: SchemaRef,
     pub(crate) parts: HashMap<Path, Part>,
+    /// What the store says of their files.
+    pub(crate) standing: Arc<Standing>,
+    /// The folder of the parts, for messages.
+    pub(crate) place: String,
 }
 
 /// Makes the readers of one scan.
@@ -83,6 +88,8 @@ impl PartReaders {
             schema: Arc::clone(&recorded.schema),
             part: recorded.parts.get(location)?.clone(),
             store: Arc::clone(&self.store),
+            standing: Arc::clone(&recorded.standing),
+            place: recorded.place.clone(),
         })
     }
 }
@@ -146,14 +153,14 @@ impl AsyncFileReader for PartReader {
         async move {
             let check = self.check.as_ref().filter(|_| self.is_first);
             if let Some(check) = check {
-                check.file(&self.location).await?;
+                check.recorded(&self.location).await?;
             }
             let footer = AssertUnwindSafe(self.inner.get_metadata(options)).catch_unwind().await;
             let footer = footer.unwrap_or_else(|_| Err(senseless()));
-            let footer = footer.map_err(|error| match check {
-                Some(check) => check.unreadable(&error),
-                None => error,
-            })?;
+            let footer = match (footer, check) {
+                (Err(error), Some(check)) => return Err(check.unreadable(error)),
+                (footer, _) => footer?,
+            };
             if let Some(check) = check {
                 check.schema(&footer)?;
             }
@@ -169,10 +176,13 @@ impl AsyncFileReader for PartReader {
 
 /// Bytes that could not be read: of a part that is no longer as registered, that is told.
 async fn told<T>(check: Option<&Check>, location: &Path, read: Result<T, ParquetError>) -> Result<T, ParquetError> {
-    if let (Err(_), Some(check)) = (&read, check) {
-        check.file(location).await?;
+    match (read, check) {
+        (Err(error), Some(check)) => {
+            check.file(location).await?;
+            Err(check.told(error))
+        }
+        (read, _) => read,
     }
-    read
 }
 
 /// One part to be held against its record.
@@ -181,14 +191,42 @@ struct Check {
     schema: SchemaRef,
     part: Part,
     store: Arc<dyn ObjectStore>,
+    standing: Arc<Standing>,
+    place: String,
 }
 
 impl Check {
+    /// Whether the file is as recorded, by what was asked for the whole statement where that says so.
+    async fn recorded(&self, location: &Path) -> Result<(), ParquetError> {
+        self.verdict(self.standing.meta(location).await)
+    }
+
+    /// The same, asked anew.
     async fn file(&self, location: &Path) -> Result<(), ParquetError> {
-        match self.store.head(location).await {
+        self.verdict(self.store.head(location).await)
+    }
+
+    fn verdict(&self, found: object_store::Result<ObjectMeta>) -> Result<(), ParquetError> {
+        match found {
             Ok(found) => self.same_file(&found),
             Err(object_store::Error::NotFound { .. }) => Err(self.fault(PartWrong::Vanished)),
-            Err(error) => Err(ParquetError::External(Box::new(error))),
+            Err(error) => Err(self.store_failed(&error)),
+        }
+    }
+
+    fn store_failed(&self, error: &object_store::Error) -> ParquetError {
+        let place = format!("{}/{}", self.place.trim_end_matches('/'), self.part.path);
+        ParquetError::External(Box::new(FileError::of_store(place, error)))
+    }
+
+    /// A store that fails, told by its own words; whatever else went wrong stays as it is.
+    fn told(&self, error: ParquetError) -> ParquetError {
+        match error {
+            ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
+                Ok(cause) => self.store_failed(&cause),
+                Err(cause) => ParquetError::External(cause),
+            },
+            other => other,
         }
     }
 
@@ -199,26 +237,25 @@ impl Check {
                 found: found.size,
             }));
         }
-        let same = match (&self.part.etag, &found.e_tag) {
-            (Some(registered), Some(now)) => registered == now,
-            _ => self.part.modified_at == found.last_modified.timestamp_micros(),
-        };
-        match same {
+        match is_same_content(self.part.etag.as_deref(), self.part.modified_at, found) {
             true => Ok(()),
             false => Err(self.fault(PartWrong::Rewritten)),
         }
     }
 
     /// Storage that fails is not the part's fault.
-    fn unreadable(&self, error: &ParquetError) -> ParquetError {
-        self.fault(PartWrong::Unreadable(error.to_string()))
+    fn unreadable(&self, error: ParquetError) -> ParquetError {
+        match self.told(error) {
+            ParquetError::External(cause) if cause.is::<FileError>() => ParquetError::External(cause),
+            error => self.fault(PartWrong::Unreadable(error.to_string())),
+        }
     }
 
     fn schema(&self, footer: &ParquetMetaData) -> Result<(), ParquetError> {
         let file = footer.file_metadata();
         let read = || parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata());
         let found = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(senseless()));
-        let found = found.map_err(|error| self.unreadable(&error))?;
+        let found = found.map_err(|error| self.unreadable(error))?;
         match first_difference(&self.schema, &found) {
             None => Ok(()),
             Some(wrong) => Err(self.fault(wrong)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hw_controller::{Controller, ControllerOptions, HostLiveness, RandomIds, process_start};
-use hw_files::{Access, FileStores, Files, Location, StoreLimits};
+use hw_files::{Access, FileStores, Files, Location, PartCache, StoreLimits};
 use hw_job::{JobKind, RetryPolicy, SessionId};
 use hw_query::{Engine, EngineConfig};
 use hw_store::{NewSession, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store, SystemClock};
@@ -47,7 +47,9 @@ fn random_uuid() -> uuid::Uuid {
 /// Opens store, files and engine.
 pub(super) async fn common(config: LoadedConfig, folder: DataFolder, role: AppRole) -> Result<Common, Fault> {
     let store = open_store(&config.config, &folder).await?;
-    let stores = Arc::new(FileStores::new(config.store_options.clone(), StoreLimits::default()));
+    let stores = FileStores::new(config.store_options.clone(), StoreLimits::default());
+    let stores = Arc::new(stores.with_cache(part_cache(&config.config, &folder)));
+    stores.cache().trim().await;
     let files = Arc::new(files(&config.config, &folder, &stores, &store)?);
     let engine = Engine::new(&engine_config(&config.config, &folder), stores.clone())?;
     Ok(Common {
@@ -102,6 +104,22 @@ fn files(config: &Config, folder: &DataFolder, stores: &FileStores, store: &Arc<
     let open = stores.open_own(&root.into_folder())?;
     let ledger = Arc::new(StoreLedger(store.clone()));
     Ok(Files::new(open, ledger, Arc::new(random_uuid)))
+}
+
+/// The cache of remote files that this process shares with others of the host.
+fn part_cache(config: &Config, folder: &DataFolder) -> PartCache {
+    let place = match &config.cache.folder {
+        Some(named) => folder.path().join(named),
+        None => folder.cache(),
+    };
+    // The folder itself is made when something is kept.
+    let disk = place.ancestors().find(|existing| existing.exists());
+    let free = disk
+        .and_then(|disk| fs4::available_space(disk).ok())
+        .unwrap_or_default();
+    // What is kept already is no reason to keep less.
+    let kept = PartCache::new(place.clone(), 1).used().bytes;
+    PartCache::new(place, config.cache.disk.of(free.saturating_add(kept)))
 }
 
 fn engine_config(config: &Config, folder: &DataFolder) -> EngineConfig {

@@ -30,6 +30,8 @@ enum Form {
     AsIs,
     /// A bare number of seconds.
     Seconds,
+    /// A bare number of megabytes, those of 1024 times 1024 bytes.
+    Megabytes,
     /// A level in Python's words.
     LogLevel,
 }
@@ -49,7 +51,7 @@ enum Shape {
 }
 
 use Effect::{Nothing, Sets, SetsBoth};
-use Form::{AsIs, LogLevel, Seconds};
+use Form::{AsIs, LogLevel, Megabytes, Seconds};
 use Shape::{Anything, Count, Flag, Number, Numbers, Word};
 
 const NO_REDIS: &str = "the store is SQLite in the data folder, or Postgres (`store.url`)";
@@ -151,7 +153,7 @@ const NAMES: &[(&str, Effect)] = &[
     ),
     ("VALIDATION_SAMPLE_MAX", Sets("registration.sample_max", AsIs)),
     ("VALIDATION_SAMPLE_RATIO", Sets("registration.sample_ratio", AsIs)),
-    ("WORKER_DISK_CACHE_SIZE_MB", Nothing(Number, "parts are read in place")),
+    ("WORKER_DISK_CACHE_SIZE_MB", Sets("cache.disk", Megabytes)),
     (
         "WORKER_REJECT_AGE",
         Nothing(Number, "tasks of ended jobs are withdrawn at once"),
@@ -232,6 +234,10 @@ fn carried(value: &str, form: Form) -> Result<String, Wrong> {
         Seconds => match Number.wrong(value) {
             None => Ok(format!("{}s", value.trim())),
             Some(_) => Err(wrong("a number of seconds", value, "write for instance `30`")),
+        },
+        Megabytes => match Number.wrong(value) {
+            None => Ok(format!("{}MiB", value.trim())),
+            Some(_) => Err(wrong("a number of megabytes", value, "write for instance `256`")),
         },
         LogLevel => Ok(match value.to_ascii_lowercase().as_str() {
             "critical" => "error".to_owned(),

@@ -130,6 +130,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("funnel.stats_percentiles", Kind::Numbers(0.0, 1.0)),
     plain("cache.results", Kind::Flag),
     plain("cache.memory", Kind::Share { zero: true }),
+    plain("cache.disk", Kind::Share { zero: true }),
+    plain("cache.folder", Kind::Text),
     plain("compat.funnel_rocket", Kind::Flag),
     plain("compat.funnel_rocket_status", Kind::Flag),
     plain("compat.error_details", Kind::Flag),

@@ -50,7 +50,7 @@ pub struct Config {
     pub tables: TableSettings,
     /// Funnel queries.
     pub funnel: FunnelSettings,
-    /// The result cache.
+    /// What is kept to be faster the next time.
     pub cache: CacheSettings,
     /// Other programs' clients.
     pub compat: CompatSettings,
@@ -286,6 +286,11 @@ pub struct CacheSettings {
     pub results: bool,
     /// Memory for decoded parts that funnels ask for again and again, as a share of `memory.limit` or in bytes.
     pub memory: Share,
+    /// What of remote files is kept on disk, as a share of what is free there or in bytes.
+    pub disk: Share,
+    /// Where it is kept, relative to the data folder; `None` = `cache` in it.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
 }
 
 /// `compat.*`.

@@ -70,7 +70,7 @@ const DOWNLOAD: Family = family(
     "task_download_seconds",
     Sized(Unit::Seconds),
     OF_TASKS,
-    "Always 0: parts are read where they are, not fetched as a whole.",
+    "Time of the downloads of attempts at queries, those side by side added up; 0 for local parts.",
 );
 const LOAD_FILE: Family = family(
     "task_load_file_seconds",
@@ -240,7 +240,7 @@ impl Run<'_> {
         let observed = [
             (INVOKE_TO_RUN, number("invokeLatency").or(Some(claimed))),
             (PREFLIGHT, Some(0.0)),
-            (DOWNLOAD, Some(0.0)),
+            (DOWNLOAD, number("downloadSeconds").or(Some(0.0))),
             (TASK_RUN, number("seconds").or(took)),
             (MACHINE_MEMORY, memory_bytes().map(|bytes| bytes as f64)),
             (TASK_LOAD, load),

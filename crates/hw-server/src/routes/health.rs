@@ -15,8 +15,9 @@ use super::{Answer, Load, Route, any, document, json};
 use crate::config::show_size;
 use crate::host::resident_bytes;
 use crate::metrics::{
-    BUILD_INFO, HTTP_FOLLOWERS, MEMORY_LIMIT, MEMORY_RESERVED, PARTS_GIVEN_UP, PARTS_HELD, PARTS_HELD_BYTES,
-    PARTS_HELD_LIMIT, PARTS_USED, QUEUE_LENGTH, RESIDENT, SPILL_LIMIT, SPILLED,
+    BUILD_INFO, HTTP_FOLLOWERS, MEMORY_LIMIT, MEMORY_RESERVED, Metrics, PARTS_GIVEN_UP, PARTS_HELD, PARTS_HELD_BYTES,
+    PARTS_HELD_LIMIT, PARTS_USED, QUEUE_LENGTH, REMOTE_BYTES, REMOTE_GIVEN_UP, REMOTE_GIVEN_UP_BYTES,
+    REMOTE_KEPT_BYTES, REMOTE_KEPT_LIMIT, REMOTE_READS, RESIDENT, SPILL_LIMIT, SPILLED,
 };
 use crate::state::{Shared, State as Server};
 
@@ -113,6 +114,18 @@ async fn metrics(State(state): State<Shared>) -> Answer {
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are floating")]
+fn set_remote(metrics: &Metrics, used: &hw_files::CacheUse) {
+    metrics.set(REMOTE_KEPT_BYTES, &[], used.bytes as f64);
+    metrics.set(REMOTE_KEPT_LIMIT, &[], used.limit as f64);
+    metrics.set(REMOTE_READS, &["hit"], used.hits as f64);
+    metrics.set(REMOTE_READS, &["miss"], used.misses as f64);
+    metrics.set(REMOTE_BYTES, &["disk"], used.hit_bytes as f64);
+    metrics.set(REMOTE_BYTES, &["store"], used.downloaded_bytes as f64);
+    metrics.set(REMOTE_GIVEN_UP, &[], used.evicted as f64);
+    metrics.set(REMOTE_GIVEN_UP_BYTES, &[], used.evicted_bytes as f64);
+}
+
 /// What is only looked at when somebody asks.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are floating")]
 async fn read_gauges(state: &Server) {
@@ -123,6 +136,7 @@ async fn read_gauges(state: &Server) {
     metrics.set(MEMORY_LIMIT, &[], memory.limit as f64);
     metrics.set(SPILLED, &[], memory.spilled as f64);
     metrics.set(SPILL_LIMIT, &[], memory.spill_limit as f64);
+    set_remote(metrics, &state.parts().engine.part_cache().used());
     let held = state.parts().engine.hot();
     metrics.set(PARTS_HELD_BYTES, &[], held.bytes as f64);
     metrics.set(PARTS_HELD_LIMIT, &[], held.limit as f64);

@@ -95,6 +95,7 @@ async fn the_doctor_looks_at_everything() {
             "data folder",
             "file system",
             "disk space",
+            "part cache",
             "memory",
             "clock",
             "server",

@@ -1,13 +1,15 @@
 //! Doing the tasks of funnel jobs.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow_schema::Schema;
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use hw_catalog::{Dataset, Part, Table, TableKind, TableName, TableVersion};
-use hw_files::{Access, FileError, FileStores, Footer, FoundFile, Location, OpenLocation, Owner, discover, footer};
+use hw_files::{
+    Access, FileError, FileStores, Footer, FoundFile, Location, OpenLocation, Owner, Standing, discover, footer,
+};
 use hw_job::{Clock, Failure, JobId, Work};
 use hw_query::{Engine, FunnelPartial, FunnelScan, SessionInput, Tables};
 use hw_store::ClaimedTask;
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, ExportSpec, FORMAT, FileSource, FoundQuery, PART, PartTask,
+    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, ExportSpec, FORMAT, FileSource, PART, PartTask,
     read, written,
 };
 use crate::documents::FileDocuments;
@@ -41,16 +43,35 @@ struct JobParams {
     top_factor: Option<f64>,
     export: Option<ExportSpec>,
     unrestricted: bool,
+    /// What the store says of the parts: asked once for all of them, after the job began.
+    standing: OnceLock<Option<Arc<Standing>>>,
 }
 
 impl JobParams {
-    /// The table and the expanded query that a task is about.
-    fn question(&self, found: Option<FoundQuery>) -> Result<(Arc<Table>, Value), Failure> {
-        match (&self.table, found) {
-            (_, Some(found)) => Ok((Arc::new(*found.table), found.query)),
-            (Some(table), None) => Ok((Arc::clone(table), self.query.clone())),
-            (None, None) => Err(super::unreadable("a task over files does not tell them")),
-        }
+    /// What a task of the job matches.
+    fn scan(&self, task: PartTask) -> Result<FunnelScan, Failure> {
+        let (table, query) = match (&self.table, task.found) {
+            (_, Some(found)) => (Arc::new(*found.table), found.query),
+            (Some(table), None) => (Arc::clone(table), self.query.clone()),
+            (None, None) => return Err(super::unreadable("a task over files does not tell them")),
+        };
+        Ok(FunnelScan {
+            table,
+            parts: task.parts,
+            query,
+            export: self.export.as_ref().map(ExportSpec::groups),
+        })
+    }
+
+    /// `None` for what has no folder; what is wrong with a folder is told when its parts are opened.
+    fn standing(&self, stores: &FileStores, table: &Table) -> Option<Arc<Standing>> {
+        let make = || {
+            let dataset = table.dataset.as_ref()?;
+            let location = Location::parse(&dataset.location, None).ok()?;
+            let open = stores.open(&location.into_folder()).ok()?;
+            Some(Arc::new(Standing::new(open, dataset.parts)))
+        };
+        self.standing.get_or_init(make).clone()
     }
 }
 
@@ -78,6 +99,7 @@ impl LastJob {
             top_factor,
             export,
             unrestricted,
+            standing: OnceLock::new(),
         });
         *last = Some((task.id.job, Arc::clone(&params)));
         Ok(params)
@@ -135,18 +157,13 @@ impl FunnelRunner {
         let started = self.clock.elapsed();
         let latency = self.latency(task.id.job);
         let job = self.last_job.of(task)?;
-        let PartTask { parts, found } = read(&task.params)?;
-        let (table, query) = job.question(found)?;
-        let export = job.export.as_ref().map(ExportSpec::groups);
-        let bound = job.top_factor.map(|_| super::bound(&query, &table)).transpose()?;
-        let scan = FunnelScan {
-            table,
-            parts,
-            query,
-            export,
-        };
+        let scan = job.scan(read(&task.params)?)?;
+        let bound = job.top_factor.map(|_| super::bound(&scan.query, &scan.table));
+        let bound = bound.transpose()?;
         let rows = scan.parts.iter().map(|part| part.rows).sum::<Option<u64>>();
-        let run = self.engine.session(self.input(job.unrestricted)).start_funnel(scan);
+        let standing = job.standing(&self.stores, &scan.table);
+        let session = self.engine.session(self.input(job.unrestricted));
+        let run = session.start_funnel_with(scan, standing);
         let run = run.map_err(|error| query_failure(&error))?;
         let opened = self.clock.elapsed();
         let summary = run.summary();
@@ -161,6 +178,9 @@ impl FunnelRunner {
             files_total,
             files_pruned,
             files_held,
+            downloaded,
+            from_cache,
+            download_time,
             row_groups_total,
             row_groups_pruned,
             redistributed,
@@ -184,7 +204,10 @@ impl FunnelRunner {
             "bytesRead": bytes_read,
             "filesTotal": files_total,
             "filesPruned": files_pruned,
-            "loadFrom": load_from(files_held, files_total.saturating_sub(files_pruned)),
+            "bytesDownloaded": downloaded,
+            "bytesFromCache": from_cache,
+            "downloadSeconds": download_time.as_secs_f64(),
+            "loadFrom": load_from(files_held, files_total.saturating_sub(files_pruned), downloaded, from_cache),
             "rowsTotal": rows,
             "rowGroupsTotal": row_groups_total,
             "rowGroupsPruned": row_groups_pruned,
@@ -241,11 +264,13 @@ impl FunnelRunner {
     }
 }
 
-/// Where a task's rows came from, in Funnel Rocket's words: memory only if no file had to be read.
-fn load_from(files_held: u64, files_needed: u64) -> &'static str {
-    match files_held > 0 && files_held == files_needed {
-        true => "memory_cache",
-        false => "source",
+/// Where a task's rows came from, in Funnel Rocket's words: memory only if no file had to be read, the host's disk only if
+/// nothing had to be downloaded.
+fn load_from(files_held: u64, files_needed: u64, downloaded: u64, from_cache: u64) -> &'static str {
+    match (downloaded, from_cache) {
+        _ if files_held > 0 && files_held == files_needed => "memory_cache",
+        (0, 1..) => "disk_cache",
+        _ => "source",
     }
 }
 

@@ -62,8 +62,11 @@ fn worker(parts: &[&TaskView], merged: &Partial, percentiles: &[f64]) -> Value {
     let timing = |samples: Vec<f64>| timing(samples, percentiles);
     let (load, run) = (numbers(parts, "loadSeconds"), numbers(parts, "seconds"));
     let engine = run.iter().zip(&load).map(|(run, load)| (run - load).max(0.0)).collect();
-    let is_held = |task: &&&TaskView| task.outcome.get("loadFrom") == Some(&json!("memory_cache"));
-    let held = parts.iter().filter(is_held).count();
+    let from = |place: &str| {
+        let is_from = |task: &&&TaskView| task.outcome.get("loadFrom").and_then(Value::as_str) == Some(place);
+        parts.iter().filter(is_from).count()
+    };
+    let (held, on_disk) = (from("memory_cache"), from("disk_cache"));
     json!({
         "warmTasks": tasks,
         "coldTasks": 0,
@@ -73,8 +76,10 @@ fn worker(parts: &[&TaskView], merged: &Partial, percentiles: &[f64]) -> Value {
         "files": {"total": total(parts, "filesTotal"), "pruned": total(parts, "filesPruned")},
         "rowGroups": {"total": total(parts, "rowGroupsTotal"), "pruned": total(parts, "rowGroupsPruned")},
         "rows": rows(parts, merged.scanned_rows()),
-        "cache": {"source": tasks - held, "diskCache": 0, "memoryCache": held},
-        "cacheHitRatio": (tasks > 0).then(|| held as f64 / tasks as f64),
+        "bytesDownloaded": total(parts, "bytesDownloaded"),
+        "bytesFromCache": total(parts, "bytesFromCache"),
+        "cache": {"source": tasks - held - on_disk, "diskCache": on_disk, "memoryCache": held},
+        "cacheHitRatio": (tasks > 0).then(|| (held + on_disk) as f64 / tasks as f64),
         "invokeLatency": timing(numbers(parts, "invokeLatency")),
         // Workers take what fits them without a pause.
         "preflightSleep": timing(vec![0.0; tasks]),

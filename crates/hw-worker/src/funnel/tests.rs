@@ -79,7 +79,7 @@ fn tasks_are_told_by_when_they_ended_and_where_their_parts_came_from() {
         task(0, outcome(0.125, 0.5, "memory_cache")),
         task(1, outcome(0.125, 0.75, "memory_cache")),
         lost,
-        task(3, outcome(0.0, 0.625, "source")),
+        task(3, outcome(0.0, 0.625, "disk_cache")),
     ];
     let stats = told(&tasks, &PERCENTILES);
     for (place, value) in [
@@ -90,8 +90,8 @@ fn tasks_are_told_by_when_they_ended_and_where_their_parts_came_from() {
         ("/invoker/failedAttempts", json!(2)),
         ("/invoker/lostRetries", json!(1)),
         ("/invoker/taskSuccessOverTime", json!({"0.75": 2, "1.00": 1, "2.50": 1})),
-        ("/worker/cache", json!({"source": 2, "diskCache": 0, "memoryCache": 2})),
-        ("/worker/cacheHitRatio", json!(0.5)),
+        ("/worker/cache", json!({"source": 1, "diskCache": 1, "memoryCache": 2})),
+        ("/worker/cacheHitRatio", json!(0.75)),
         ("/worker/rows", json!({"total": 400, "pruned": 400})),
         ("/worker/preflightSleep/max", json!(0.0)),
         ("/worker/engineTime/min", json!(0.25)),

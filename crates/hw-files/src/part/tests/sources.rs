@@ -46,7 +46,7 @@ async fn read(source: Arc<dyn ReadRange>) -> Result<usize, FileError> {
 #[tokio::test]
 async fn files_in_stores_are_read() {
     let (open, file) = stored().await;
-    let opened = source(&open, &file, Handle::current()).await.unwrap();
+    let opened = source(&open, &file, Handle::current(), &Arc::default()).await.unwrap();
     assert_eq!(
         (opened.size(), opened.shown()),
         (file.bytes, "memory:///data/part.parquet")
@@ -65,7 +65,7 @@ async fn files_in_stores_are_read() {
 async fn a_stored_file_that_was_replaced_is_noticed() {
     let (open, mut file) = stored().await;
     file.etag = open.store.head(&file.object).await.unwrap().e_tag;
-    let opened = source(&open, &file, Handle::current()).await.unwrap();
+    let opened = source(&open, &file, Handle::current(), &Arc::default()).await.unwrap();
     assert_eq!(read(opened.clone()).await.unwrap(), 1000);
     open.store.put(&file.object, PutPayload::from(sample())).await.unwrap();
     assert_eq!(read(opened).await.unwrap_err().code(), "HW-T014");
@@ -82,7 +82,7 @@ async fn local(folder: &Path) -> (OpenLocation, FoundFile) {
 async fn local_files_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let (open, file) = local(folder.path()).await;
-    let opened = source(&open, &file, Handle::current()).await.unwrap();
+    let opened = source(&open, &file, Handle::current(), &Arc::default()).await.unwrap();
     assert_eq!(read(opened.clone()).await.unwrap(), 1000);
     File::options()
         .write(true)
@@ -91,10 +91,16 @@ async fn local_files_are_read() {
         .set_len(50)
         .unwrap();
     assert_eq!(read(opened).await.unwrap_err().code(), "HW-T014");
-    let error = source(&open, &file, Handle::current()).await.err().unwrap();
+    let error = source(&open, &file, Handle::current(), &Arc::default())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.code(), "HW-T014");
     std::fs::remove_file(folder.path().join("a.parquet")).unwrap();
-    let error = source(&open, &file, Handle::current()).await.err().unwrap();
+    let error = source(&open, &file, Handle::current(), &Arc::default())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.code(), "HW-T010");
 }
 

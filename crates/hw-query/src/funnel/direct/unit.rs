@@ -234,6 +234,7 @@ impl Unit {
                     continue;
                 }
                 self.counters.note_read(&part.part.path);
+                part.reader.prepare(*row_group, &part.columns);
                 let rows = RowGroup {
                     part,
                     row_group: *row_group,

@@ -110,6 +110,15 @@ fn funnel_rockets_names_are_aliases_and_ours_win() {
         r#""2.5s" from FROCKET_INVOKER_RETRY_LOST_INTERVAL"#
     );
     assert_eq!(setup.show("log.level"), r#""warn" from FROCKET_LOG_LEVEL"#);
+    let cache = |size: &str| Setup::new().variable("FROCKET_WORKER_DISK_CACHE_SIZE_MB", size);
+    for (size, bytes) in [("256", 256 << 20), ("0.5", 512 << 10), ("0", 0)] {
+        assert_eq!(cache(size).load().unwrap().config.cache.disk.of(1000), bytes, "{size}");
+    }
+    let told = cache("lots").faults();
+    assert!(
+        told.starts_with("HW-C002 `cache.disk` must be a number of megabytes, found `lots`"),
+        "{told}"
+    );
     assert_eq!(setup.show("s3.region"), r#""us-east-1" from FROCKET_S3_AWS_REGION"#);
     let setup = Setup::new()
         .variable("FROCKET_METRICS_BUCKETS_SECONDS", "0.1, 0.5")
