@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod buckets;
 mod cli;
 mod crash;
 mod data;
