@@ -40,7 +40,8 @@ fn before(batch: &Batch<'_>, keep: Duration) -> i64 {
 }
 
 async fn prune_results(batch: &mut Batch<'_>, keep: Duration) -> Result<u64, StoreError> {
-    let old = "SELECT number, id FROM job WHERE settled = 1 AND documents = 1 AND ended <= ?1 ORDER BY number LIMIT +?2";
+    let old =
+        "SELECT number, id FROM job WHERE settled = 1 AND documents = 1 AND ended <= ?1 ORDER BY number LIMIT +?2";
     let old = sql(old).bind(before(batch, keep)).bind(stored(PRUNED_RESULTS_MAX));
     let mut gone = 0;
     for row in batch.rows(old).await? {

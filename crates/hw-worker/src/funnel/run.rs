@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, ExportSpec, FORMAT, FileSource, PART, PartTask,
-    read, written,
+    DISCOVER, Discovered, EXPORT, Expanded, ExpandedSource, ExportSpec, FORMAT, FileSource, PART, PartTask, read,
+    written,
 };
 use crate::documents::FileDocuments;
 use crate::register::joined;
