@@ -1,7 +1,7 @@
 //! Bytes of remote objects that a host keeps on its disk, for all its workers and processes.
 //!
 //! What is read of a remote file goes through here, by ranges: what is on the disk is taken from there, the rest is
-//! downloaded in pieces of up to 16 MiB, kept, and given to whoever asked. A piece belongs to one version of one object
+//! downloaded in pieces of up to 8 MiB, kept, and given to whoever asked. A piece belongs to one version of one object
 //! (its ETag, or its time where the store gives no ETag), and each request names that version, so a changed object is never
 //! served from here.
 //!
@@ -45,8 +45,9 @@ pub(crate) use self::download::fetch as download;
 pub use self::download::is_same_content;
 pub use self::tally::ReadTally;
 
-/// Downloads of one read that are under way at the same time.
-const DOWNLOADS_AT_A_TIME: usize = 8;
+/// Downloads of one read that are under way at the same time: with the size of pieces, what they take of memory besides what
+/// was asked for.
+const DOWNLOADS_AT_A_TIME: usize = 4;
 
 /// Looks at the folder while another process downloads what is wanted, too.
 const WAIT_STEP: Duration = Duration::from_millis(5);
@@ -217,7 +218,7 @@ impl PartCache {
             Ok(Claim::Download(staged)) if !staged.is_empty() => {
                 let pieces = staged.iter().map(|piece| piece.range.clone()).collect();
                 let mut read = self.begin(open, file, ranges, tally);
-                match read.download(disk, &key, staged).await {
+                match read.download(disk, &key, staged, After::Forget).await {
                     Ok(()) => {
                         self.0.misses.fetch_add(1, Ordering::Relaxed);
                         pieces
@@ -247,7 +248,7 @@ impl PartCache {
             tally,
             wanted,
             have: Vec::new(),
-            downloaded: 0,
+            has_downloaded: false,
             from_disk: 0,
         }
     }
@@ -262,8 +263,16 @@ struct Read<'a> {
     wanted: &'a [Range<u64>],
     /// What is there already, by its place in the file.
     have: Vec<(u64, Bytes)>,
-    downloaded: u64,
+    has_downloaded: bool,
     from_disk: u64,
+}
+
+/// What becomes of bytes in memory once they were downloaded.
+#[derive(Clone, Copy)]
+enum After {
+    Hold,
+    /// They will be read from the disk, a column at a time.
+    Forget,
 }
 
 impl Read<'_> {
@@ -305,7 +314,7 @@ impl Read<'_> {
                     // Either way the folder is looked at again.
                     let _ = timeout(WAIT_STEP, ended).await;
                 }
-                Ok(Claim::Download(staged)) => self.download(disk, key, staged).await?,
+                Ok(Claim::Download(staged)) => self.download(disk, key, staged, After::Hold).await?,
                 Ok(Claim::NoRoom) => return Ok(()),
                 Err(error) => {
                     self.cache.tell(&error);
@@ -325,7 +334,13 @@ impl Read<'_> {
     }
 
     /// Downloads pieces and keeps them. A disk that fails costs only the keeping.
-    async fn download(&mut self, disk: &Arc<Disk>, key: &Arc<Key>, staged: Vec<Staged>) -> object_store::Result<()> {
+    async fn download(
+        &mut self,
+        disk: &Arc<Disk>,
+        key: &Arc<Key>,
+        staged: Vec<Staged>,
+        after: After,
+    ) -> object_store::Result<()> {
         let waking = Waking(&self.cache.ended);
         let (open, file, tally, cache) = (self.open, self.file, self.tally, self.cache);
         let pieces = staged.into_iter().map(|piece| async move {
@@ -343,15 +358,19 @@ impl Read<'_> {
                 cache.tell(&error);
             }
             cache.ended.notify_waiters();
-            Ok::<_, object_store::Error>((start, bytes))
+            cache.downloaded_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            Ok::<_, object_store::Error>(match after {
+                After::Hold => Some((start, bytes)),
+                After::Forget => None,
+            })
         });
-        let fetched: Vec<(u64, Bytes)> = futures::stream::iter(pieces)
+        let fetched: Vec<Option<(u64, Bytes)>> = futures::stream::iter(pieces)
             .buffer_unordered(DOWNLOADS_AT_A_TIME)
             .try_collect()
             .await?;
         drop(waking);
-        self.note_downloaded(&fetched);
-        self.have.extend(fetched);
+        self.has_downloaded = true;
+        self.have.extend(fetched.into_iter().flatten());
         Ok(())
     }
 
@@ -367,21 +386,17 @@ impl Read<'_> {
             .buffer_unordered(DOWNLOADS_AT_A_TIME)
             .try_collect()
             .await?;
-        self.note_downloaded(&fetched);
+        let bytes = fetched.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        self.cache.downloaded_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.has_downloaded |= !fetched.is_empty();
         self.have.extend(fetched);
         Ok(())
     }
 
-    fn note_downloaded(&mut self, fetched: &[(u64, Bytes)]) {
-        let bytes: u64 = fetched.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-        self.downloaded += bytes;
-        self.cache.downloaded_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     fn count(&self) {
-        let counter = match self.downloaded {
-            0 => &self.cache.hits,
-            _ => &self.cache.misses,
+        let counter = match self.has_downloaded {
+            false => &self.cache.hits,
+            true => &self.cache.misses,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         self.cache.hit_bytes.fetch_add(self.from_disk, Ordering::Relaxed);

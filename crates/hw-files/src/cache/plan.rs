@@ -12,7 +12,7 @@ const STEP: u64 = 64 << 10;
 const GAP_BYTES_MAX: u64 = 256 << 10;
 
 /// Longest piece: it is given up as a whole, and several of them are downloaded at a time.
-const PIECE_BYTES_MAX: u64 = 16 << 20;
+const PIECE_BYTES_MAX: u64 = 8 << 20;
 
 /// When something has to be given up, so much of the limit more, so that not every download has to look for victims.
 const MARGIN_SHARE: u64 = 16;

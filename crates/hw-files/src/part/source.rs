@@ -124,6 +124,9 @@ fn unreachable(shown: &str, error: &std::io::Error) -> FileError {
     }
 }
 
+/// Bytes of one request of a read: what it takes of memory besides the place that is filled.
+const READ_BYTES_MAX: usize = 8 << 20;
+
 /// A file in an object store.
 struct StoredFile {
     open: OpenLocation,
@@ -169,6 +172,25 @@ impl ReadRange for StoredFile {
     }
 
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), FileError> {
+        let mut at = offset;
+        for some in into.chunks_mut(READ_BYTES_MAX) {
+            self.fill(at, some)?;
+            at += some.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, ranges: &[Range<u64>]) {
+        if let Some(cache) = &self.open.cache {
+            let prepared = cache.prepare(&self.open, &self.file, ranges, &self.tally);
+            let downloaded = self.runtime.block_on(prepared);
+            self.lock().extend(downloaded);
+        }
+    }
+}
+
+impl StoredFile {
+    fn fill(&self, offset: u64, into: &mut [u8]) -> Result<(), FileError> {
         let range = offset..offset + into.len() as u64;
         match self.runtime.block_on(self.fetch(range)) {
             Ok(bytes) if bytes.len() == into.len() => {
@@ -185,14 +207,6 @@ impl ReadRange for StoredFile {
                 found: self.file.bytes,
             }),
             Err(error) => Err(FileError::of_store(&self.shown, &error)),
-        }
-    }
-
-    fn prepare(&self, ranges: &[Range<u64>]) {
-        if let Some(cache) = &self.open.cache {
-            let prepared = cache.prepare(&self.open, &self.file, ranges, &self.tally);
-            let downloaded = self.runtime.block_on(prepared);
-            self.lock().extend(downloaded);
         }
     }
 }

@@ -64,9 +64,9 @@ fn ranges_near_each_other_are_one_request() {
 fn long_ranges_are_cut() {
     downloads(
         100 * MIB,
-        std::slice::from_ref(&(0..40 * MIB)),
+        std::slice::from_ref(&(0..20 * MIB)),
         &[],
-        &[0..16 * MIB, 16 * MIB..32 * MIB, 32 * MIB..40 * MIB],
+        &[0..8 * MIB, 8 * MIB..16 * MIB, 16 * MIB..20 * MIB],
     );
 }
 
