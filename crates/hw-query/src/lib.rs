@@ -34,6 +34,7 @@ mod stores;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod unplanned;
 mod yielding;
 
 pub use catalog::DefinedView;

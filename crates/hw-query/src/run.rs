@@ -38,6 +38,7 @@ use crate::rows::{Message, Rows};
 use crate::session::{SessionInput, current};
 use crate::setting;
 use crate::statement::{self, CheckedStatement, StatementKind, ViewDefinition};
+use crate::unplanned::faults_of;
 use crate::yielding::{CancelFlag, let_joins_yield};
 
 /// Batches that are computed before their reader asks for them.
@@ -252,10 +253,7 @@ async fn plan_checked(
     let parsed = checked.parsed;
     let logical = match state.statement_to_plan(parsed.clone()).await {
         Ok(plan) => plan,
-        Err(error) => {
-            let found = classify(error, &work.sql, limits);
-            return Err(crate::functions::explain_unknown(found, &parsed, &work.sql, state));
-        }
+        Err(error) => return Err(faults_of(error, &parsed, &work.sql, state, limits).await),
     };
     drop(parsed);
     if kind == StatementKind::Setting {

@@ -27,6 +27,7 @@ use crate::funnel::with_readable_names;
 use crate::rows::duplicates;
 use crate::statement::{self, Argument, CheckedStatement, Given, StatementKind, ViewDefinition, Written, take_funnels};
 use crate::tables::StoredTable;
+use crate::unplanned::faults_of;
 
 /// Views within views.
 const VIEW_DEPTH_MAX: usize = 16;
@@ -132,10 +133,7 @@ impl StatementCatalog {
         let parsed = checked.parsed;
         let plan = match state.statement_to_plan(parsed.clone()).await {
             Ok(plan) => plan,
-            Err(error) => {
-                let found = classify(error, sql, limits);
-                return Err(crate::functions::explain_unknown(found, &parsed, sql, state));
-            }
+            Err(error) => return Err(faults_of(error, &parsed, sql, state, limits).await),
         };
         let pinned = self.pinned();
         if pinned.iter().any(|(read, _)| *read == definition.name) {

@@ -274,7 +274,7 @@ fn queries_use_their_indices() {
             any task to claim
             SCAN task USING COVERING INDEX task_queue_of_job
 
-            worker whose session is over
+            worker that may not claim
             SEARCH w USING PRIMARY KEY (id=?)
             SEARCH s USING INDEX sqlite_autoindex_session_1 (id=?)
             SCAN task EXISTS USING COVERING INDEX task_queue_of_job

@@ -437,3 +437,66 @@ async fn a_broken_view_names_itself() {
         expected.assert_eq(&told(&world.csv(&format!("SELECT * FROM {view}")).await.unwrap_err()));
     }
 }
+
+#[tokio::test]
+async fn all_unknown_columns_and_functions_are_told_at_once() {
+    let recorded = [
+        (
+            "SELECT evnt, ts + tss, lowr(event) FROM events WHERE e.pric > 1 AND devize = 'x' GROUP BY evnt ORDER BY tz",
+            expect![[r#"
+                HW-Q007 at 1:8 (byte 7): there is no column `evnt`
+                    did you mean `event`?
+                HW-Q007 at 1:19 (byte 18): there is no column `tss`
+                    did you mean `ts`?
+                HW-Q008 at 1:24 (byte 23): there is no function `lowr`
+                HW-Q007 at 1:54 (byte 53): there is no column `e.pric`
+                    did you mean `events."Price"`?
+                HW-Q007 at 1:69 (byte 68): there is no column `devize`
+                    the columns here are `user`, `ts`, `event`, `"Price"`
+            "#]],
+        ),
+        (
+            "SELECT * FROM (SELECT a.usr FROM events a JOIN events b ON a.usr = b.\"user\") q WHERE q.zzz IN (SELECT yyy FROM events)",
+            expect![[r#"
+                HW-Q007 at 1:23 (byte 22): there is no column `a.usr`
+                    did you mean `a.user`?
+                HW-Q007 at 1:60 (byte 59): there is no column `a.usr`
+                    did you mean `a.user`?
+                HW-Q007 at 1:86 (byte 85): there is no column `q.zzz`
+                    the columns here are `q.usr`
+                HW-Q007 at 1:103 (byte 102): there is no column `yyy`
+                    the columns here are `user`, `ts`, `event`, `"Price"`
+            "#]],
+        ),
+        // What a faulty column is called stands for it elsewhere.
+        (
+            "SELECT q.usr FROM (SELECT usr FROM events) q ORDER BY usr",
+            expect![[r#"
+                HW-Q007 at 1:27 (byte 26): there is no column `usr`
+                    did you mean `user`?
+            "#]],
+        ),
+        (
+            "EXPLAIN SELECT evnt, evnt FROM events",
+            expect![[r#"
+            HW-Q007 at 1:16 (byte 15): there is no column `evnt`
+                did you mean `event`?
+            HW-Q007 at 1:22 (byte 21): there is no column `evnt`
+                did you mean `event`?
+        "#]],
+        ),
+        // A fault of another kind is told alone: others might come of it.
+        (
+            "SELECT evnt FROM evnts",
+            expect![[r#"
+            HW-Q006 at 1:18 (byte 17): there is no table `evnts`
+                did you mean `events`?
+        "#]],
+        ),
+    ];
+    for (sql, expected) in recorded {
+        let world = world().await;
+        let error = world.csv(sql).await.unwrap_err();
+        expected.assert_eq(&told(&error));
+    }
+}
