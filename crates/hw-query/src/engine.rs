@@ -119,7 +119,7 @@ struct Inner {
     turns: Arc<Semaphore>,
     workers: Workers,
     /// Held as long as the engine lives: other processes tell by it that the spilled data are in use.
-    _spill: SpillFolder,
+    spill: SpillFolder,
 }
 
 impl fmt::Debug for Engine {
@@ -167,13 +167,18 @@ impl Engine {
             known: KnownParts::new(share_of(KNOWN_PARTS_BYTES, limits.memory)),
             turns: Arc::new(Semaphore::new(threads)),
             workers: Workers::start(threads)?,
-            _spill: spill,
+            spill,
         })))
     }
 
     /// A session that sees the tables and files of `input`.
     pub fn session(&self, input: SessionInput) -> Session {
         Session::new(self.clone(), input)
+    }
+
+    /// Gives up the spill folder, at the end of a process: what still runs and spills fails.
+    pub fn close(&self) {
+        self.0.spill.close();
     }
 
     /// What all sessions hold now, for metrics.

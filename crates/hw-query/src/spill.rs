@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 
@@ -37,7 +38,7 @@ struct Own {
 /// A folder of this engine's own, `None` where spilling is forbidden.
 #[derive(Debug)]
 pub(crate) struct SpillFolder {
-    own: Option<Own>,
+    own: Mutex<Option<Own>>,
     limit: u64,
 }
 
@@ -45,20 +46,23 @@ impl SpillFolder {
     /// Makes a folder below `parent` and removes those of dead processes. `limit` 0 makes none.
     pub(crate) fn open(parent: &Path, limit: u64) -> Result<Self, QueryError> {
         if limit == 0 {
-            return Ok(Self { own: None, limit });
+            return Ok(Self {
+                own: Mutex::default(),
+                limit,
+            });
         }
         let opened = make(parent).map_err(|error| QueryError::Storage {
             message: format!("the spill folder `{}` cannot be made: {error}", parent.display()),
         })?;
         sweep(parent);
         Ok(Self {
-            own: Some(opened),
+            own: Mutex::new(Some(opened)),
             limit,
         })
     }
 
     pub(crate) fn disk_manager(&self) -> DiskManagerBuilder {
-        let mode = match &self.own {
+        let mode = match self.own().as_ref() {
             Some(own) => DiskManagerMode::Directories(vec![own.folder.clone()]),
             None => DiskManagerMode::Disabled,
         };
@@ -66,15 +70,24 @@ impl SpillFolder {
             .with_mode(mode)
             .with_max_temp_directory_size(self.limit)
     }
-}
 
-impl Drop for SpillFolder {
-    fn drop(&mut self) {
-        if let Some(own) = self.own.take()
+    /// Removes the folder. What still spills fails.
+    pub(crate) fn close(&self) {
+        if let Some(own) = self.own().take()
             && let Err(error) = remove(&own.folder)
         {
             tracing::warn!(folder = %own.folder.display(), %error, "spill folder not removed");
         }
+    }
+
+    fn own(&self) -> MutexGuard<'_, Option<Own>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for SpillFolder {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -89,8 +102,13 @@ fn make(parent: &Path) -> io::Result<Own> {
         // A process of the same number holds it in another container; one that sweeps took it away again.
         let is_own = lock.try_lock().is_ok() && lock.metadata()?.nlink() > 0;
         if is_own {
-            forget_missing(fs::remove_dir_all(&folder))?;
-            DirBuilder::new().mode(0o700).create(&folder)?;
+            let made = forget_missing(fs::remove_dir_all(&folder))
+                .and_then(|()| DirBuilder::new().mode(0o700).create(&folder));
+            if let Err(error) = made {
+                // A disk that has no room for a folder may have had some for the lock's file.
+                let _ = fs::remove_file(lock_of(&folder));
+                return Err(error);
+            }
             return Ok(Own { folder, _lock: lock });
         }
     }

@@ -198,6 +198,8 @@ impl App {
             tracing::warn!(%error, "the session could not be ended");
         }
         self.store.close().await;
+        // Whoever still holds the engine may be cut off at the end of the process, without a chance to tidy up.
+        self.state.parts().engine.close();
     }
 
     /// Ends the interactive jobs of this session, and waits until they have settled, for a bounded time.

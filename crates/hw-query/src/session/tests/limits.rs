@@ -263,3 +263,15 @@ async fn values_that_would_fill_the_memory_are_refused() {
         assert_eq!(world.csv(sql).await.unwrap(), expected, "{sql}");
     }
 }
+
+/// At the end of a process somebody may still hold the engine.
+#[tokio::test]
+async fn a_closed_engine_leaves_no_spill_folder() {
+    let world = small_world(64 << 20, 1 << 20);
+    let spill = world.folder.path().join("spill");
+    assert_eq!(std::fs::read_dir(&spill).unwrap().count(), 2);
+    let held = world.session();
+    world.engine.close();
+    assert_eq!(std::fs::read_dir(&spill).unwrap().count(), 0);
+    drop(held);
+}
