@@ -18,8 +18,8 @@ use crate::functions::explain_unknown;
 /// Most rounds of planning, and so of columns told at once.
 const ROUNDS_MAX: usize = 20;
 
-/// Placeholders that no statement has.
-const FIRST_PLACEHOLDER: usize = 1_000_000;
+/// How the names of placeholders begin that no statement has.
+const PLACEHOLDER: &str = "$headwater_unknown_";
 
 /// Everything that is wrong with a statement whose planning failed with `first`, in the order of the text.
 pub(crate) async fn faults_of(
@@ -34,9 +34,12 @@ pub(crate) async fn faults_of(
         other => return other,
     };
     let mut mended = parsed.clone();
+    let mut replaced = 0;
     let mut newest = names(&faults);
-    for round in 0..ROUNDS_MAX {
-        if !replace(&mut mended, sql, &newest, FIRST_PLACEHOLDER + round * 1_000) {
+    for _ in 0..ROUNDS_MAX {
+        let before = replaced;
+        replaced = replace(&mut mended, sql, &newest, before);
+        if replaced == before {
             break;
         }
         let Err(error) = state.statement_to_plan(mended.clone()).await else {
@@ -62,8 +65,7 @@ fn is_name(fault: &StatementFault) -> bool {
 
 /// A list of columns is of no use with placeholders in it.
 fn forget_placeholders(fault: &mut StatementFault) {
-    let has_any = |help: &String| help.contains(&format!("${}", FIRST_PLACEHOLDER / 100_000));
-    fault.help = fault.help.take().filter(|help| !has_any(help));
+    fault.help = fault.help.take().filter(|help| !help.contains(PLACEHOLDER));
 }
 
 fn names(faults: &[StatementFault]) -> Vec<Place> {
@@ -71,15 +73,11 @@ fn names(faults: &[StatementFault]) -> Vec<Place> {
     names.filter_map(|fault| fault.place).collect()
 }
 
-/// Replaces the columns and calls at these places; `false` if there are none.
-fn replace(parsed: &mut Parsed, sql: &str, places: &[Place], first: usize) -> bool {
-    let mut replacing = Replacing {
-        sql,
-        places,
-        next: first,
-    };
+/// Replaces the columns and calls at these places; how many were replaced in all, with those before.
+fn replace(parsed: &mut Parsed, sql: &str, places: &[Place], replaced: usize) -> usize {
+    let mut replacing = Replacing { sql, places, replaced };
     within(parsed, &mut replacing);
-    replacing.next > first
+    replacing.replaced
 }
 
 fn within(parsed: &mut Parsed, replacing: &mut Replacing<'_>) {
@@ -94,7 +92,7 @@ struct Replacing<'a> {
     sql: &'a str,
     places: &'a [Place],
     /// Each has a name of its own: columns of the same name would be a fault.
-    next: usize,
+    replaced: usize,
 }
 
 impl Replacing<'_> {
@@ -107,8 +105,8 @@ impl Replacing<'_> {
             _ => None,
         };
         name.filter(|name| self.is_meant(name))?;
-        let placeholder = Value::Placeholder(format!("${}", self.next));
-        self.next += 1;
+        let placeholder = Value::Placeholder(format!("{PLACEHOLDER}{}", self.replaced));
+        self.replaced += 1;
         Some(Expr::value(placeholder))
     }
 
