@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -248,7 +249,7 @@ impl Up {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or(-1);
+                return code_of(status);
             }
             assert!(Instant::now() < until, "`up` did not stop within 20 s");
             std::thread::sleep(Duration::from_millis(10));
@@ -338,9 +339,15 @@ pub fn signal(pid: u32, signal: i32) {
     assert!(done.success());
 }
 
+/// An exit code as shells tell it: a process that was ended by a signal has 128 and the signal's number.
+fn code_of(status: ExitStatus) -> i32 {
+    let signal = status.signal().map(|signal| 128 + signal);
+    status.code().or(signal).unwrap()
+}
+
 fn ran(output: Output) -> Ran {
     Ran {
-        code: output.status.code().unwrap_or(-1),
+        code: code_of(output.status),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
