@@ -27,10 +27,9 @@ use hw_job::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-
-use crate::carried::{read, unreadable, written};
 use sha2::{Digest, Sha256};
 
+use crate::carried::{read, unreadable, written};
 use export::ExportSpec;
 use params::{Params, Source};
 
