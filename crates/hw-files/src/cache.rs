@@ -42,7 +42,6 @@ use self::key::Key;
 use crate::{FoundFile, OpenLocation};
 
 pub(crate) use self::download::fetch as download;
-pub use self::download::is_same_content;
 pub use self::tally::ReadTally;
 
 /// Downloads of one read that are under way at the same time: with the size of pieces, what they take of memory besides what
@@ -169,27 +168,14 @@ impl PartCache {
         open: &OpenLocation,
         file: &FoundFile,
         ranges: &[Range<u64>],
+        first: First,
         tally: &ReadTally,
     ) -> object_store::Result<Vec<Bytes>> {
         let mut read = self.begin(open, file, ranges, tally);
         read.all().await?;
-        read.count();
-        read.finish()
-    }
-
-    /// The same for what [`prepare`](Self::prepare) has just downloaded: no use of the cache.
-    ///
-    /// # Errors
-    /// As [`PartCache::read`].
-    pub(crate) async fn read_ahead(
-        &self,
-        open: &OpenLocation,
-        file: &FoundFile,
-        ranges: &[Range<u64>],
-        tally: &ReadTally,
-    ) -> object_store::Result<Vec<Bytes>> {
-        let mut read = self.begin(open, file, ranges, tally);
-        read.all().await?;
+        if first == First::Yes {
+            read.count();
+        }
         read.finish()
     }
 
@@ -210,7 +196,7 @@ impl PartCache {
         let claimed = on_disk(disk, move |disk| {
             let missing = plan::without(&wanted, &disk.held(&of));
             match missing.is_empty() {
-                true => Ok(Claim::NoRoom),
+                true => Ok(Claim::Download(Vec::new())),
                 false => disk.claim(&of, size, &missing),
             }
         });
@@ -252,6 +238,14 @@ impl PartCache {
             from_disk: 0,
         }
     }
+}
+
+/// Whether a read is the first to want its bytes, and so a use of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    Yes,
+    /// [`PartCache::prepare`] downloaded them, and has counted that.
+    No,
 }
 
 /// One read under way.

@@ -38,7 +38,7 @@ mod upload;
 mod versioned;
 
 pub use access::{Access, AllowedPlaces};
-pub use cache::{CacheUse, PartCache, ReadTally, is_same_content};
+pub use cache::{CacheUse, PartCache, ReadTally};
 pub use checksum::{Checksum, InvalidChecksum};
 pub use discover::{FoundFile, discover};
 pub use error::{Fault, FileError};

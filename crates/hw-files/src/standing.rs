@@ -39,6 +39,11 @@ impl Standing {
         self.open.location == open.location
     }
 
+    /// As [`OpenLocation::is_same_content`].
+    pub fn is_same_content(&self, etag: Option<&str>, modified_at: i64, now: &ObjectMeta) -> bool {
+        self.open.is_same_content(etag, modified_at, now)
+    }
+
     /// What the store says of a file: by a listing of the folder that all share, or a request of its own where there are few
     /// files, the listing is refused, or it does not hold the file.
     ///

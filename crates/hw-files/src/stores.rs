@@ -13,9 +13,10 @@ use object_store::http::HttpBuilder;
 use object_store::limit::LimitStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use url::Url;
 
+use crate::cache::First;
 use crate::error::redacted;
 use crate::local::LocalStore;
 use crate::location::Scheme;
@@ -69,6 +70,22 @@ pub struct OpenLocation {
 }
 
 impl OpenLocation {
+    /// Whether an object of here has the content that was recorded by ETag or, where one of the two has none, time
+    /// (microseconds since 1970). A remote object of which no time is known, 0, counts as the same.
+    pub fn is_same_content(&self, etag: Option<&str>, modified_at: i64, now: &ObjectMeta) -> bool {
+        let is_remote = self.location.scheme() != Scheme::Local;
+        match (etag, now.e_tag.as_deref()) {
+            // Some stores put quotes around it in one answer and none in another.
+            (Some(then), Some(now)) => bare(then) == bare(now),
+            _ if is_remote && modified_at <= 0 => true,
+            // Answers to requests for bytes tell whole seconds where listings tell fractions.
+            _ if is_remote && now.last_modified.timestamp_subsec_nanos() == 0 => {
+                modified_at.div_euclid(1_000_000) == now.last_modified.timestamp()
+            }
+            _ => modified_at == now.last_modified.timestamp_micros(),
+        }
+    }
+
     /// Bytes of a file as it was found, in the order of the ranges.
     ///
     /// # Errors
@@ -80,11 +97,15 @@ impl OpenLocation {
         tally: &ReadTally,
     ) -> object_store::Result<Vec<Bytes>> {
         match (&self.cache, ranges) {
-            (Some(cache), _) => cache.read(self, file, ranges, tally).await,
+            (Some(cache), _) => cache.read(self, file, ranges, First::Yes, tally).await,
             (None, [only]) => Ok(vec![self.store.get_range(&file.object, only.clone()).await?]),
             (None, _) => self.store.get_ranges(&file.object, ranges).await,
         }
     }
+}
+
+fn bare(etag: &str) -> &str {
+    etag.trim_matches('"')
 }
 
 /// Opens locations; clients of stores are shared by all that are opened here.

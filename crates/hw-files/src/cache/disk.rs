@@ -109,11 +109,7 @@ impl Disk {
 
     /// Whatever is held of these ranges, as pieces with their places in the object.
     pub(super) fn take(&self, key: &Key, wanted: &[Range<u64>]) -> Vec<(u64, Bytes)> {
-        let folder = self.folder(key);
-        let shelf = match is_of(&folder, key) {
-            true => Shelf::read(&folder),
-            false => Shelf::default(),
-        };
+        let shelf = self.shelf(key);
         let mut taken = Vec::new();
         for piece in &shelf.pieces {
             for range in wanted.iter().filter(|range| plan::overlap(range, &piece.range)) {
@@ -131,12 +127,7 @@ impl Disk {
 
     /// What is held of a version, without a look at its bytes.
     pub(super) fn held(&self, key: &Key) -> Vec<Range<u64>> {
-        let folder = self.folder(key);
-        let shelf = match is_of(&folder, key) {
-            true => Shelf::read(&folder),
-            false => Shelf::default(),
-        };
-        shelf.pieces.into_iter().map(|piece| piece.range).collect()
+        self.shelf(key).pieces.into_iter().map(|piece| piece.range).collect()
     }
 
     /// Decides what the caller downloads so that `wanted` can be read, makes room for it, and reserves it.
@@ -183,6 +174,14 @@ impl Disk {
         }
         let _held = self.lock()?;
         self.make_room(0).map(drop)
+    }
+
+    fn shelf(&self, key: &Key) -> Shelf {
+        let folder = self.folder(key);
+        match is_of(&folder, key) {
+            true => Shelf::read(&folder),
+            false => Shelf::default(),
+        }
     }
 
     fn folder(&self, key: &Key) -> PathBuf {

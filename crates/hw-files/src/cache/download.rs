@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
-use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore as _};
+use object_store::{GetOptions, GetRange, ObjectStore as _};
 use tokio::time::{Instant, sleep};
 
 use super::tally::ReadTally;
@@ -69,7 +69,7 @@ async fn try_once(open: &OpenLocation, file: &FoundFile, range: Range<u64>) -> R
         .get_opts(&file.object, options)
         .await
         .map_err(Broken::Final)?;
-    if !is_same(file, &answer.meta) {
+    if answer.meta.size != file.bytes || !open.is_same_content(file.etag.as_deref(), file.modified_at, &answer.meta) {
         return Err(Broken::Final(changed(file)));
     }
     let size = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
@@ -103,27 +103,6 @@ fn again_unless_final(error: object_store::Error) -> Broken {
         object_store::Error::Generic { .. } => Broken::Again(error),
         other => Broken::Final(other),
     }
-}
-
-/// Whether an object is the file that was found: the same ETag where both have one, else the same time; and the same size.
-fn is_same(file: &FoundFile, meta: &ObjectMeta) -> bool {
-    meta.size == file.bytes && is_same_content(file.etag.as_deref(), file.modified_at, meta)
-}
-
-/// Whether an object has the content that was recorded by ETag or, where one has none, time (microseconds since 1970, 0 if
-/// it is not known).
-pub fn is_same_content(etag: Option<&str>, modified_at: i64, now: &ObjectMeta) -> bool {
-    match (etag, now.e_tag.as_deref()) {
-        // Some stores put quotes around it in one answer and none in another.
-        (Some(then), Some(now)) => bare(then) == bare(now),
-        _ if modified_at <= 0 => true,
-        // Answers tell whole seconds where listings may tell fractions.
-        _ => modified_at.div_euclid(1_000_000) == now.last_modified.timestamp(),
-    }
-}
-
-fn bare(etag: &str) -> &str {
-    etag.trim_matches('"')
 }
 
 fn changed(file: &FoundFile) -> object_store::Error {

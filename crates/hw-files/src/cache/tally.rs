@@ -33,11 +33,6 @@ impl ReadTally {
         self.download_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Adds the downloads that another has counted.
-    pub(crate) fn add_downloads_of(&self, other: &Self) {
-        self.add_downloaded(other.downloaded(), other.download_time());
-    }
-
     pub(super) fn add_cached(&self, bytes: u64) {
         self.from_cache.fetch_add(bytes, Ordering::Relaxed);
     }

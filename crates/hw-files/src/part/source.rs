@@ -9,7 +9,7 @@ use bytes::Bytes;
 use object_store::{GetResultPayload, ObjectStoreExt};
 use tokio::runtime::Handle;
 
-use crate::cache::download;
+use crate::cache::{First, download};
 use crate::{FileError, FoundFile, OpenLocation, ReadTally, Scheme};
 
 /// Bytes of one file by range. Calls block, so they belong on threads for work.
@@ -144,16 +144,12 @@ impl StoredFile {
         let Some(cache) = &self.open.cache else {
             return download(&self.open, &self.file, range, &self.tally).await;
         };
-        let is_ahead = self
-            .lock()
-            .iter()
-            .any(|ahead| ahead.start <= range.start && range.end <= ahead.end);
-        let uncounted = ReadTally::default();
-        let read = match is_ahead {
-            true => cache.read_ahead(&self.open, &self.file, &[range], &uncounted).await?,
-            false => cache.read(&self.open, &self.file, &[range], &self.tally).await?,
+        let is_within = |ahead: &Range<u64>| ahead.start <= range.start && range.end <= ahead.end;
+        let first = match self.lock().iter().any(is_within) {
+            true => First::No,
+            false => First::Yes,
         };
-        self.tally.add_downloads_of(&uncounted);
+        let read = cache.read(&self.open, &self.file, &[range], first, &self.tally).await?;
         Ok(read.into_iter().next().unwrap_or_default())
     }
 

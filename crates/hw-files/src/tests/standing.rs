@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use super::samples::opened;
 use crate::cache::tests::World;
@@ -84,4 +84,34 @@ async fn files_are_given_in_the_version_that_was_found() {
     let local = crate::tests::samples::opened_folder(folder.path());
     let own = VersionedStore::over(&local, [], &tally);
     assert!(Arc::ptr_eq(&own, &local.store));
+}
+
+/// Listings tell fractions of a second where answers to requests for bytes tell none; local files always have theirs.
+#[test]
+fn times_decide_where_no_etag_does() {
+    let at = |micros: i64| ObjectMeta {
+        location: Path::from("data/a"),
+        last_modified: chrono::DateTime::from_timestamp_micros(micros).unwrap(),
+        size: 1,
+        e_tag: None,
+        version: None,
+    };
+    let (local, remote) = (opened("file:///data/"), opened("http://shop.example/data/"));
+    let cases = [
+        (5_250_000, 5_250_000, true, true),
+        (5_250_000, 5_750_000, false, false),
+        (5_250_000, 5_000_000, false, true),
+        (5_250_000, 6_000_000, false, false),
+        (0, 5_250_000, false, true),
+    ];
+    for (then, now, same_here, same_there) in cases {
+        assert_eq!(local.is_same_content(None, then, &at(now)), same_here, "{then} {now}");
+        assert_eq!(remote.is_same_content(None, then, &at(now)), same_there, "{then} {now}");
+    }
+    let tagged = ObjectMeta {
+        e_tag: Some("\"a1\"".to_owned()),
+        ..at(7)
+    };
+    assert!(remote.is_same_content(Some("a1"), 5_250_000, &tagged));
+    assert!(!remote.is_same_content(Some("a2"), 7, &tagged));
 }

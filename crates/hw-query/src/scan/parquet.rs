@@ -21,7 +21,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hw_catalog::{Part, widened};
-use hw_files::{FileError, Standing, is_same_content};
+use hw_files::{FileError, Standing};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -237,7 +237,8 @@ impl Check {
                 found: found.size,
             }));
         }
-        match is_same_content(self.part.etag.as_deref(), self.part.modified_at, found) {
+        let (etag, modified_at) = (self.part.etag.as_deref(), self.part.modified_at);
+        match self.standing.is_same_content(etag, modified_at, found) {
             true => Ok(()),
             false => Err(self.fault(PartWrong::Rewritten)),
         }

@@ -18,6 +18,7 @@ use object_store::{
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+use crate::cache::First;
 use crate::{FoundFile, OpenLocation, PartCache, ReadTally};
 
 #[derive(Debug, Default)]
@@ -137,7 +138,7 @@ impl World {
     }
 
     pub(crate) async fn read(&self, file: &FoundFile, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.cache.read(&self.open, file, ranges, &self.tally).await
+        self.cache.read(&self.open, file, ranges, First::Yes, &self.tally).await
     }
 
     /// Reads ranges that must be those of [`content`].
