@@ -3,11 +3,9 @@
 mod logging;
 mod program;
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     say_when_memory_goes_back();
-    hw_cli::main(program::Headwater)
+    hw_cli::main(program::Headwater);
 }
 
 /// Blocks of memory from a size on go back to the system when they are freed; of the memory of smaller ones, what is free at

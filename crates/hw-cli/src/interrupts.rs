@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hw_api::ExitCode;
 use tokio::sync::watch;
 
+use crate::process::leave;
+
 /// The interrupts of a process. Clones see the same ones.
 #[derive(Debug, Clone)]
 pub struct Interrupts {
@@ -36,7 +38,7 @@ impl Interrupts {
         tokio::spawn(async move {
             while signals.next().await.is_some() {
                 if !seen.raise() {
-                    std::process::exit(ExitCode::Cancelled as i32);
+                    leave(ExitCode::Cancelled);
                 }
             }
         });

@@ -21,6 +21,7 @@ mod failure;
 mod interrupts;
 mod output;
 mod pointer;
+mod process;
 mod program;
 mod progress;
 mod render;

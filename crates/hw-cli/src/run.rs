@@ -1,7 +1,6 @@
 //! The way in: arguments to a verb, its ending to an exit code.
 
 use std::ffi::OsString;
-use std::process;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
@@ -12,13 +11,14 @@ use crate::args::{CommandLine, Format, Global, When, or_rocket};
 use crate::console::Console;
 use crate::context::{Context, Ended};
 use crate::failure::{ClientError, Ending, Failure};
+use crate::process::leave;
 use crate::program::Program;
 use crate::render::diagnostic;
 use crate::surroundings::Surroundings;
 use crate::verbs;
 
-/// Runs the command line of this process in a runtime of its own and says how it ended. The whole of a binary's `main`.
-pub fn main(program: impl Program) -> process::ExitCode {
+/// Runs the command line of this process in a runtime of its own, and ends the process. The whole of a binary's `main`.
+pub fn main(program: impl Program) -> ! {
     let code = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(run_process(program));
@@ -28,7 +28,7 @@ pub fn main(program: impl Program) -> process::ExitCode {
         }
         Err(error) => refuse_to_start(&error),
     };
-    process::ExitCode::from(code as u8)
+    leave(code)
 }
 
 async fn run_process(program: impl Program) -> ExitCode {
