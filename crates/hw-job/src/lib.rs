@@ -32,5 +32,5 @@ pub use kind::{
     TaskSpec, TaskView,
 };
 pub use retry::{AfterAttempt, AttemptCounts, RetryPolicy};
-pub use task::{AttemptState, Ending, Needs, TaskState};
+pub use task::{AttemptState, Ending, Needs, Scarce, TaskState};
 pub use time::{Clock, Due, Elapsed, Timestamp};

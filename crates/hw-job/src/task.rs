@@ -268,6 +268,56 @@ pub struct Needs {
     pub labels: Vec<String>,
 }
 
+impl Needs {
+    /// What it needs of what only some places have.
+    pub fn scarce(&self) -> Scarce {
+        let counters = self.counters.iter().filter(|(_, count)| **count > 0);
+        Scarce {
+            disk_bytes: self.disk_bytes,
+            gpu: self.gpu,
+            counters: counters.map(|(name, count)| (name.clone(), *count)).collect(),
+        }
+    }
+}
+
+/// What only some places have, and few tasks need: scratch disk set aside, accelerators, counters of the user's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scarce {
+    /// Bytes of scratch disk.
+    pub disk_bytes: u64,
+    /// Whole accelerators.
+    pub gpu: u32,
+    /// Counters by name; what is not named is 0.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl Scarce {
+    /// Whether it is nothing at all.
+    pub fn is_none(&self) -> bool {
+        self.disk_bytes == 0 && self.gpu == 0 && self.counters.values().all(|count| *count == 0)
+    }
+
+    /// Whether a place with this has room for these needs.
+    pub fn covers(&self, needs: &Self) -> bool {
+        let offered = |name: &String| self.counters.get(name).copied().unwrap_or_default();
+        let has_counted = needs.counters.iter().all(|(name, count)| offered(name) >= *count);
+        self.disk_bytes >= needs.disk_bytes && self.gpu >= needs.gpu && has_counted
+    }
+
+    /// What is left of it for others; never below 0.
+    #[must_use]
+    pub fn without(mut self, taken: &Self) -> Self {
+        self.disk_bytes = self.disk_bytes.saturating_sub(taken.disk_bytes);
+        self.gpu = self.gpu.saturating_sub(taken.gpu);
+        for (name, count) in &taken.counters {
+            if let Some(left) = self.counters.get_mut(name) {
+                *left = left.saturating_sub(*count);
+            }
+        }
+        self
+    }
+}
+
 impl Default for Needs {
     /// One processor, no memory set aside.
     fn default() -> Self {

@@ -196,6 +196,7 @@ async fn claim(store: &Arc<dyn Store>, tasks: u32) -> Outcome<Vec<ClaimedTask>> 
             tasks,
             cpu_milli: u32::MAX,
             memory_bytes: u64::MAX,
+            scarce: hw_job::Scarce::default(),
             labels: Vec::new(),
         },
         owner: None,

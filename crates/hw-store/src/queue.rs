@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hw_job::{AttemptCounts, Ending, Fence, JobId, SessionId, TaskId, TaskState, Work, WorkerId};
+use hw_job::{AttemptCounts, Ending, Fence, JobId, Scarce, SessionId, TaskId, TaskState, Work, WorkerId};
 use serde_json::Value;
 
 use crate::{StoreError, TaskRecord};
@@ -61,6 +61,8 @@ pub struct Slot {
     pub cpu_milli: u32,
     /// Bytes of memory that are free.
     pub memory_bytes: u64,
+    /// What else is free.
+    pub scarce: Scarce,
     /// Labels that it carries.
     pub labels: Vec<String>,
 }
@@ -90,6 +92,8 @@ pub struct ClaimedTask {
     pub cpu_milli: u32,
     /// Bytes of memory that it takes.
     pub memory_bytes: u64,
+    /// What else it takes.
+    pub scarce: Scarce,
 }
 
 /// A task that a worker says it has.

@@ -37,7 +37,7 @@ pub use runner::{Meter, Outcome, TaskRunner};
 pub use samples::{Sample, SampleFormat, samples_file};
 pub use view::{ViewKind, ViewRunner, view_taken};
 pub use views::{StoreLedger, StoreTables};
-pub use worker::{Drain, Worker, WorkerOptions};
+pub use worker::{Capacity, Drain, Worker, WorkerOptions};
 
 use hw_files::{Fault, FileError};
 use hw_job::{ErrorClass, Failure, JobId};

@@ -25,7 +25,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use hw_job::{Ending, Event, EventKind, EventSeq, RetryPolicy, SessionId, WorkerId};
+use hw_job::{Ending, Event, EventKind, EventSeq, RetryPolicy, Scarce, SessionId, WorkerId};
 use hw_store::{
     Claim, ClaimedTask, EventFilter, HeldTask, NewSession, Slot, Store, StoreError, TaskWork, Verdict, WorkerRecord,
 };
@@ -69,6 +69,8 @@ pub struct WorkerOptions {
     pub retry: RetryPolicy,
     /// Labels that it carries.
     pub labels: Vec<String>,
+    /// What it offers besides its slots.
+    pub capacity: Capacity,
     /// What it can do.
     pub runners: Vec<Arc<dyn TaskRunner>>,
     /// Where tasks come from.
@@ -77,6 +79,15 @@ pub struct WorkerOptions {
     pub documents: Arc<FileDocuments>,
     /// Told to take no new tasks, and tells when it has none left.
     pub drain: Drain,
+}
+
+/// What a worker has for its tasks besides slots, each of which is a processor: the sum of what they need never exceeds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// What else it has.
+    pub scarce: Scarce,
 }
 
 /// How a worker is drained. Clones are of the same worker.
@@ -154,7 +165,7 @@ impl Worker {
         let mut look_again = every(LOOK_AGAIN);
         let mut look_around = every(LOOK_AROUND);
         let cursor = self.options.store.last_event().await?;
-        let mut pool = Pool::new(self.options.slots, cursor);
+        let mut pool = Pool::new(self.options.slots, self.options.capacity.clone(), cursor);
         // Jobs of its own session are nobody else's.
         pool.alone = self.options.owner.is_some();
         let mut errands = Errands::new();
@@ -269,7 +280,8 @@ impl Worker {
             slot: Slot {
                 tasks: room.tasks,
                 cpu_milli: room.cpu_milli,
-                memory_bytes: u64::MAX,
+                memory_bytes: room.left.memory_bytes,
+                scarce: room.left.scarce,
                 labels: self.options.labels.clone(),
             },
             owner: self.options.owner.clone(),

@@ -339,6 +339,7 @@ impl Setting {
                 tasks: 9,
                 cpu_milli: u32::MAX,
                 memory_bytes: u64::MAX,
+                scarce: hw_job::Scarce::default(),
                 labels: Vec::new(),
             },
             owner: None,

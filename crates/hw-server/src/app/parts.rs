@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use hw_controller::{Controller, ControllerOptions, HostLiveness, RandomIds, process_start};
 use hw_files::{Access, FileStores, Files, Location, PartCache, StoreLimits};
-use hw_job::{JobKind, RetryPolicy, SessionId};
+use hw_job::{JobKind, RetryPolicy, Scarce, SessionId};
 use hw_query::{Engine, EngineConfig};
 use hw_store::{NewSession, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store, SystemClock};
 use hw_worker::{
-    Drain, DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, LastJob, RegisterKind,
-    RegisterOptions, RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger, StoreTables,
-    TaskRunner, ViewKind, ViewRunner, Worker, WorkerOptions,
+    Capacity, Drain, DropKind, ExportKind, ExportRunner, FileDocuments, FunnelKind, FunnelRunner, LastJob,
+    RegisterKind, RegisterOptions, RegisterRunner, RepartitionKind, RepartitionRunner, SampleLimits, StoreLedger,
+    StoreTables, TaskRunner, ViewKind, ViewRunner, Worker, WorkerOptions,
 };
 
 use super::documents::KeptDocuments;
 use super::{AppRole, Common};
-use crate::config::{Config, FunnelSettings, LoadedConfig, RetrySettings};
+use crate::config::{Config, FunnelSettings, LoadedConfig, RetrySettings, WorkerSettings};
 use crate::data_folder::{DataFolder, DataFolderError, private_folder};
 use crate::host;
 use crate::problem::Fault;
@@ -231,11 +231,24 @@ pub(super) fn worker(common: &Common, access: Access, drain: Drain) -> Worker {
         lease: config.worker.lease.0,
         retry: retry_policy(&config.retry),
         labels,
+        capacity: capacity(&config.worker),
         runners: runners(common, access),
         store: common.store.clone(),
         documents: documents(common),
         drain,
     })
+}
+
+/// What a worker offers besides its slots.
+fn capacity(settings: &WorkerSettings) -> Capacity {
+    Capacity {
+        memory_bytes: settings.memory.of(host::memory_bytes().unwrap_or(MEMORY_BYTES_UNKNOWN)),
+        scarce: Scarce {
+            disk_bytes: settings.disk.map_or(0, |size| size.0),
+            gpu: settings.gpu,
+            counters: settings.counters.0.clone(),
+        },
+    }
 }
 
 fn runners(common: &Common, access: Access) -> Vec<Arc<dyn TaskRunner>> {

@@ -68,7 +68,7 @@ fn read_variable(name: &str, value: &str, environment: &[(String, String)], laye
 
 fn read_value(setting: &'static Setting, text: &str, origin: Origin, layer: &mut Layer) {
     // An empty variable is one that is not set: shells and compose files cannot say it otherwise.
-    let is_list = matches!(setting.kind, keys::Kind::Texts);
+    let is_list = matches!(setting.kind, keys::Kind::Texts | keys::Kind::Counters);
     if text.is_empty() && !is_list {
         return;
     }

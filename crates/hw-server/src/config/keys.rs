@@ -1,5 +1,7 @@
 //! The settings that exist, and which values each may have.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use toml::de::DeValue;
 
@@ -43,6 +45,8 @@ pub(crate) enum Kind {
     Text,
     /// Several texts.
     Texts,
+    /// Several names, each with a whole number above zero: `licence=2`.
+    Counters,
     /// One or more ascending numbers, each above the first bound and at most the second.
     Numbers(f64, f64),
 }
@@ -112,6 +116,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("worker.slots", Kind::Count(1, 4096)),
     plain("worker.lease", Kind::Duration { zero: false }),
     plain("worker.drain", Kind::Duration { zero: true }),
+    plain("worker.memory", Kind::Share { zero: false }),
+    plain("worker.disk", Kind::Size),
+    plain("worker.gpu", Kind::Count(0, 4096)),
+    plain("worker.counters", Kind::Counters),
     plain("retry.counted_max", Kind::Count(1, 1000)),
     plain("retry.lost_max", Kind::Count(1, 1000)),
     plain("retry.deaths_max", Kind::Count(1, 1000)),
@@ -183,6 +191,7 @@ impl Kind {
             Self::StoreAddress => "the address of a Postgres store".to_owned(),
             Self::Text => "a text".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
+            Self::Counters => "a list of different names, each with a whole number above zero".to_owned(),
             Self::Numbers(above, f64::MAX) => format!("ascending numbers above {above}"),
             Self::Numbers(above, most) => format!("ascending numbers above {above} and up to {most}"),
         }
@@ -203,6 +212,7 @@ impl Kind {
                 .to_owned(),
             Self::Text => "write a text that is not empty".to_owned(),
             Self::Texts => "write for instance `[\"a\", \"b\"]`".to_owned(),
+            Self::Counters => "write for instance `[\"licence=2\", \"scanner=1\"]`".to_owned(),
             Self::Numbers(..) => "write for instance `[0.25, 0.5, 1]`".to_owned(),
         }
     }
@@ -236,7 +246,7 @@ impl Kind {
             Self::Flag => flag(text).map(Value::Bool),
             Self::Count(..) => text.trim().replace('_', "").parse::<u64>().ok().map(Value::from),
             Self::Number(..) => text.trim().parse::<f64>().ok().map(Value::from),
-            Self::Texts => Some(texts(text)),
+            Self::Texts | Self::Counters => Some(texts(text)),
             Self::Numbers(..) => numbers(text),
             Self::Duration { .. }
             | Self::Size
@@ -253,7 +263,7 @@ impl Kind {
             Self::Flag => value.is_boolean(),
             Self::Count(..) => value.is_u64(),
             Self::Number(..) => value.is_number(),
-            Self::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+            Self::Texts | Self::Counters => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
             Self::Numbers(..) => value.as_array().is_some_and(|items| items.iter().all(Value::is_number)),
             Self::Duration { .. }
             | Self::Size
@@ -283,6 +293,7 @@ impl Kind {
             Self::Address => text.parse::<ListenAddress>().is_ok(),
             Self::StoreAddress => hw_store::PostgresStore::shown_address(text).is_ok(),
             Self::Text => !text.trim().is_empty(),
+            Self::Counters => counters_of(&value).is_some(),
             Self::Numbers(above, most) => are_ascending(&value, above, most),
         };
         match fits {
@@ -350,6 +361,20 @@ fn are_ascending(list: &Value, above: f64, most: f64) -> bool {
         before = number.unwrap_or(before);
         number.is_some()
     })
+}
+
+/// The counters that the list names; `None` if an entry is none, or a name occurs twice.
+pub(super) fn counters_of(list: &Value) -> Option<BTreeMap<String, u64>> {
+    let mut counters = BTreeMap::new();
+    for item in list.as_array()? {
+        let (name, count) = item.as_str()?.split_once('=')?;
+        let count = count.trim().parse().ok().filter(|count| *count > 0)?;
+        let name = Some(name.trim()).filter(|name| !name.is_empty())?;
+        if counters.insert(name.to_owned(), count).is_some() {
+            return None;
+        }
+    }
+    Some(counters)
 }
 
 /// `a, b`, or a JSON list where an entry holds a comma.

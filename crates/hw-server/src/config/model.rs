@@ -1,5 +1,6 @@
 //! The configuration as the program uses it: typed, complete, checked.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,8 +8,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::keys::percent_of;
+use super::keys::{counters_of, percent_of};
 use super::units::{parse_duration, parse_size};
 
 /// All settings. `default.toml` says what each does.
@@ -220,6 +222,15 @@ pub struct WorkerSettings {
     pub lease: TimeSpan,
     /// How long a worker process that is told to end may take for the tasks that it has begun.
     pub drain: TimeSpan,
+    /// Memory that its tasks may ask for, of the host's.
+    pub memory: Share,
+    /// Scratch disk that they may ask for; `None` = none.
+    #[serde(default)]
+    pub disk: Option<ByteSize>,
+    /// Accelerators that they may ask for.
+    pub gpu: u32,
+    /// Counters that they may ask for.
+    pub counters: Counters,
 }
 
 /// `retry.*`.
@@ -374,6 +385,11 @@ pub enum Share {
     Part(f64),
 }
 
+/// How many there are of each of the user's own things, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Counters(pub BTreeMap<String, u64>);
+
 /// An address and a port; port 0 picks a free one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -442,6 +458,16 @@ impl TryFrom<String> for Share {
                 .ok_or_else(|| format!("`{text}` is not a percentage")),
             None => ByteSize::try_from(text).map(|size| Self::Bytes(size.0)),
         }
+    }
+}
+
+impl TryFrom<Value> for Counters {
+    type Error = String;
+
+    fn try_from(list: Value) -> Result<Self, String> {
+        counters_of(&list)
+            .map(Self)
+            .ok_or_else(|| format!("`{list}` is not a list of counters"))
     }
 }
 

@@ -60,6 +60,7 @@ fn form(kind: Kind) -> Value {
     const TIME: &str = r"^(\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|m|min|h|d|w))+\s*$|^0$";
     const SIZE: &str = r"^\s*[0-9]+(\.[0-9]+)?\s*([kKmMgGtT][iI]?)?[bB]\s*$";
     const SHARE: &str = r"^\s*[0-9]+(\.[0-9]+)?\s*(([kKmMgGtT][iI]?)?[bB]|%)\s*$";
+    const COUNTER: &str = r"^\s*[^=]*[^=\s]\s*=\s*0*[1-9][0-9]*\s*$";
     match kind {
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Count(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
@@ -70,6 +71,9 @@ fn form(kind: Kind) -> Value {
         Kind::Word(words) => json!({"type": "string", "enum": words}),
         Kind::Address | Kind::StoreAddress | Kind::Text => json!({"type": "string", "minLength": 1}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Counters => {
+            json!({"type": "array", "items": {"type": "string", "pattern": COUNTER}, "uniqueItems": true})
+        }
         Kind::Numbers(above, f64::MAX) => {
             json!({"type": "array", "minItems": 1, "items": {"type": "number", "exclusiveMinimum": above}})
         }

@@ -155,6 +155,7 @@ impl Setting {
                 tasks: 100,
                 cpu_milli: 100_000,
                 memory_bytes: u64::MAX,
+                scarce: hw_job::Scarce::default(),
                 labels: vec!["gold".to_owned()],
             },
             owner: None,

@@ -31,6 +31,7 @@ impl World<'_> {
                 tasks: u32::from(tasks),
                 cpu_milli: u32::MAX,
                 memory_bytes: u64::MAX,
+                scarce: hw_job::Scarce::default(),
                 labels: Vec::new(),
             },
             owner: process.own_tasks_only.then(|| process.session.clone()),

@@ -229,12 +229,51 @@ pub(crate) async fn only_known_kinds_and_formats_are_claimed(s: &Setting) {
     assert_eq!(s.claimed_names(&claim).await, "");
 }
 
-pub(crate) async fn accelerators_and_counters_are_not_offered(s: &Setting) {
-    let (mut gpu, mut counter) = (spec(), spec());
+pub(crate) async fn scarce_things_are_for_those_who_need_them(s: &Setting) {
+    let (mut gpu, mut counter, mut disk) = (spec(), spec(), spec());
     gpu.needs.gpu = 1;
-    counter.needs.counters.insert("licence".to_owned(), 1);
-    s.submit(new_job(1, vec![gpu, counter, spec()])).await;
-    assert_eq!(s.claimed_names(&claim_of("w", 9)).await, "1/2");
+    counter.needs.counters = [("licence".to_owned(), 2), ("seat".to_owned(), 0)].into();
+    disk.needs.disk_bytes = 10;
+    s.submit(new_job(1, vec![gpu.clone(), counter, spec(), gpu, disk]))
+        .await;
+    assert_eq!(s.claimed_names(&claim_of("none", 9)).await, "1/2");
+    let mut claim = claim_of("w", 9);
+    claim.slot.scarce.gpu = 1;
+    claim.slot.scarce.disk_bytes = 9;
+    claim.slot.scarce.counters = [("licence".to_owned(), 1), ("seat".to_owned(), 5)].into();
+    assert_eq!(
+        s.claimed_names(&claim).await,
+        "1/0",
+        "one of two, and nothing that is too large"
+    );
+    let mut claim = claim_of("w", 9);
+    claim.slot.scarce.gpu = 2;
+    claim.slot.scarce.disk_bytes = 10;
+    claim.slot.scarce.counters = [("licence".to_owned(), 2)].into();
+    let claimed = s.store.claim_tasks(&claim).await.unwrap();
+    let needs: Vec<_> = claimed.into_iter().map(|task| task.scarce).collect();
+    let needed: Vec<_> = needs
+        .iter()
+        .map(|scarce| (scarce.gpu, scarce.disk_bytes, scarce.counters.len()))
+        .collect();
+    assert_eq!(needed, [(0, 0, 1), (1, 0, 0), (0, 10, 0)]);
+}
+
+/// A session's own jobs are claimed by other statements.
+pub(crate) async fn scarce_things_are_counted_for_owners_too(s: &Setting) {
+    let mut licensed = spec();
+    licensed.needs.counters.insert("licence".to_owned(), 1);
+    s.submit(NewJob {
+        owner: session("s1"),
+        ..new_job(1, vec![licensed.clone(), spec(), licensed.clone(), licensed])
+    })
+    .await;
+    let mut claim = Claim {
+        owner: Some(session("s1")),
+        ..claim_of("w", 9)
+    };
+    claim.slot.scarce.counters.insert("licence".to_owned(), 2);
+    assert_eq!(s.claimed_names(&claim).await, "1/0 1/1 1/2");
 }
 
 pub(crate) async fn an_owner_claims_its_own_jobs_only(s: &Setting) {

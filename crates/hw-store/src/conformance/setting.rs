@@ -186,6 +186,7 @@ pub(crate) fn claim_of(worker_name: &str, tasks: u32) -> Claim {
             tasks,
             cpu_milli: 1_000_000,
             memory_bytes: 1 << 40,
+            scarce: hw_job::Scarce::default(),
             labels: Vec::new(),
         },
         owner: None,

@@ -178,6 +178,7 @@ impl State {
                 task: *place,
                 cpu_milli: task.record.needs.cpu_milli,
                 memory_bytes: task.record.needs.memory_bytes,
+                scarce: task.record.needs.scarce(),
                 held: holds_any(claim, &task.record.affinity),
             })
         };
@@ -216,6 +217,7 @@ impl State {
             counts: task.record.counts,
             cpu_milli: task.record.needs.cpu_milli,
             memory_bytes: task.record.needs.memory_bytes,
+            scarce: task.record.needs.scarce(),
         })
     }
 

@@ -180,7 +180,7 @@ impl Twin {
         if self.chance(0.2) {
             spec.needs.labels = vec![self.name("label", 2)];
         }
-        if self.chance(0.05) {
+        if self.chance(0.1) {
             spec.needs.gpu = 1;
         }
         if self.chance(0.3) {
@@ -234,6 +234,10 @@ impl Twin {
                 tasks: u32::try_from(self.below(5)).unwrap(),
                 cpu_milli: 4000,
                 memory_bytes: 2000,
+                scarce: hw_job::Scarce {
+                    gpu: 1,
+                    ..hw_job::Scarce::default()
+                },
                 labels: vec!["label0".to_owned()],
             },
             owner: if self.chance(0.3) {

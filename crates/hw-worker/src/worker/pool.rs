@@ -14,6 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Capacity;
 use crate::documents::FileDocuments;
 use crate::runner::{Meter, Outcome, TaskRunner};
 
@@ -38,6 +39,7 @@ const SLOT_CPU_MILLI: u32 = 1_000;
 /// See the module.
 pub(super) struct Pool {
     slots: u32,
+    capacity: Capacity,
     pub(super) running: JoinSet<Ended>,
     by_handle: HashMap<tokio::task::Id, TaskId>,
     /// Tasks that run and tasks in reserve.
@@ -95,10 +97,12 @@ pub(super) struct Ended {
 }
 
 /// What may be claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Room {
     pub(super) tasks: u32,
     pub(super) cpu_milli: u32,
+    /// What is left of the rest.
+    pub(super) left: Capacity,
 }
 
 impl Ended {
@@ -114,9 +118,10 @@ impl Ended {
 }
 
 impl Pool {
-    pub(super) fn new(slots: u32, cursor: EventSeq) -> Self {
+    pub(super) fn new(slots: u32, capacity: Capacity, cursor: EventSeq) -> Self {
         Self {
             slots,
+            capacity,
             running: JoinSet::new(),
             by_handle: HashMap::new(),
             held: HashMap::new(),
@@ -246,7 +251,21 @@ impl Pool {
         }
         self.claiming = true;
         self.look = false;
-        Some(Room { tasks, cpu_milli })
+        Some(Room {
+            tasks,
+            cpu_milli,
+            left: self.capacity_left(),
+        })
+    }
+
+    /// What the tasks that are held, those in reserve too, leave of the capacity.
+    fn capacity_left(&self) -> Capacity {
+        let mut left = self.capacity.clone();
+        for Held { task, .. } in self.held.values() {
+            left.memory_bytes = left.memory_bytes.saturating_sub(task.memory_bytes);
+            left.scarce = left.scarce.without(&task.scarce);
+        }
+        left
     }
 
     /// How many tasks to have in reserve. None while a task is held whose worker has died: whatever it does to this one,

@@ -88,6 +88,7 @@ impl Fixture {
             lease: Duration::from_secs(15),
             retry: RetryPolicy::default(),
             labels: Vec::new(),
+            capacity: crate::Capacity::default(),
             runners: vec![Arc::new(Obedient)],
             store: store.clone(),
             documents: documents.clone(),

@@ -50,6 +50,7 @@ fn the_typed_configuration_has_a_place_for_every_setting() {
             Kind::Address => "[::1]:0".to_owned(),
             Kind::StoreAddress => "postgres://db.example/headwater".to_owned(),
             Kind::Text | Kind::Texts => "x".to_owned(),
+            Kind::Counters => "licence=2, scanner=1".to_owned(),
             Kind::Numbers(..) => "0.25, 0.5".to_owned(),
         };
         let setup = Setup::new().variable(&environment::variable(setting.key), &value);

@@ -177,7 +177,7 @@ impl Look<'_> {
     }
 }
 
-/// A task of the window.
+/// A task of the window. `scarce` is its lane, if it needs scarce things.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Queued {
     priority: i64,
@@ -185,6 +185,7 @@ struct Queued {
     task: i64,
     cpu_milli: u32,
     memory_bytes: u64,
+    scarce: Option<String>,
     affinity: Option<String>,
 }
 
@@ -300,6 +301,7 @@ impl Take {
             task: task.task,
             cpu_milli: task.cpu_milli,
             memory_bytes: task.memory_bytes,
+            scarce: Lane::scarce_of(task.scarce.as_deref())?,
             held,
         })
     }
@@ -355,7 +357,8 @@ macro_rules! head_of {
             "SELECT head.* FROM ",
             $of,
             " CROSS JOIN LATERAL (
-                 SELECT priority, turn, task, cpu_milli, memory_bytes, affinity FROM task
+                 SELECT priority, turn, task, cpu_milli, memory_bytes, affinity,
+                        CASE WHEN right(lane, 2) = '}]' THEN lane END AS scarce FROM task
                  WHERE queued AND ",
             $where,
             " ORDER BY ",
@@ -400,12 +403,13 @@ const LEASE: &str =
          UPDATE task SET state = 'running', queued = false, fence = fence + 1, attempts = attempts + 1, worker = $2,
                          lease_until = $3, given_up = false, started_at = $4
          WHERE task = ANY($1) AND queued
-         RETURNING task, job, priority, turn, fence, attempts, counted, lost, deaths, cpu_milli, memory_bytes),
+         RETURNING task, job, priority, turn, fence, attempts, counted, lost, deaths, cpu_milli, memory_bytes,
+                   CASE WHEN right(lane, 2) = '}]' THEN lane END AS scarce),
      tried AS (
          INSERT INTO attempt (task, number, fence, state, worker, started_at, started)
          SELECT task, attempts, fence, 'running', $2, $4, $5 FROM leased)
      SELECT t.task, t.job, t.priority, t.turn, t.task & 4294967295 AS idx, t.fence, t.attempts AS attempt, t.counted,
-            t.lost, t.deaths, t.cpu_milli, t.memory_bytes, j.id AS job_id, j.kind AS job_kind, d.kind, d.format, d.params
+            t.lost, t.deaths, t.cpu_milli, t.memory_bytes, t.scarce, j.id AS job_id, j.kind AS job_kind, d.kind, d.format, d.params
      FROM leased t JOIN task_document d ON d.task = t.task JOIN job j ON j.number = t.job";
 
 /// Locks those of the tasks that are still ready and that nobody else is taking.
@@ -447,6 +451,7 @@ fn read_queued(row: &PgRow) -> Result<Queued, StoreError> {
         task: row.value("task")?,
         cpu_milli: row.number("cpu_milli")?,
         memory_bytes: row.number("memory_bytes")?,
+        scarce: row.value("scarce")?,
         affinity: row.value("affinity")?,
     })
 }
@@ -490,6 +495,7 @@ fn read_chosen(row: &PgRow, params: &BTreeMap<i64, Arc<Value>>) -> Result<Chosen
             counts: read_counts(&row)?,
             cpu_milli: row.number("cpu_milli")?,
             memory_bytes: row.number("memory_bytes")?,
+            scarce: Lane::scarce_of(row.value::<Option<String>>("scarce")?.as_deref())?,
         },
     })
 }

@@ -46,7 +46,7 @@ impl Change for Take {
     }
 }
 
-/// A task of the window: key, priority, turn, processor, memory, affinity.
+/// A task of the window. `scarce` is its lane, if it needs scarce things.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Queued {
     priority: i32,
@@ -54,6 +54,7 @@ struct Queued {
     task: i64,
     cpu_milli: u32,
     memory_bytes: u64,
+    scarce: Option<String>,
     affinity: Option<String>,
 }
 
@@ -122,6 +123,7 @@ impl Take {
             task: task.task,
             cpu_milli: task.cpu_milli,
             memory_bytes: task.memory_bytes,
+            scarce: Lane::scarce_of(task.scarce.as_deref())?,
             held,
         })
     }
@@ -211,8 +213,9 @@ macro_rules! select_head {
     ($index:literal, $where:literal, $limit:literal) => {
         concat!(
             "SELECT json_group_array(json_object('priority', priority, 'turn', turn, 'task', task, 'cpu_milli', cpu_milli,
-                                                 'memory_bytes', memory_bytes, 'affinity', affinity)) AS head
-             FROM (SELECT priority, turn, task, cpu_milli, memory_bytes, affinity FROM task INDEXED BY ",
+                                                 'memory_bytes', memory_bytes, 'scarce', scarce, 'affinity', affinity)) AS head
+             FROM (SELECT priority, turn, task, cpu_milli, memory_bytes, affinity,
+                          CASE WHEN substr(lane, -2) = '}]' THEN lane END AS scarce FROM task INDEXED BY ",
             $index,
             " WHERE queued = 1 AND ",
             $where,
@@ -258,7 +261,7 @@ fn parse_keys(task: i64, keys: &str) -> Result<Vec<String>, StoreError> {
 async fn load_chosen(batch: &mut Batch<'_>, chosen: &[i64]) -> Result<Vec<Chosen>, StoreError> {
     let look = "SELECT t.task, t.job, t.priority, t.turn, t.task & 4294967295 AS idx, t.fence + 1 AS fence,
                        t.attempts + 1 AS attempt, t.counted, t.lost, t.deaths, t.cpu_milli, t.memory_bytes,
-                       j.id AS job_id, j.kind AS job_kind, d.kind, d.format, d.params
+                       CASE WHEN substr(t.lane, -2) = '}]' THEN t.lane END AS scarce, j.id AS job_id, j.kind AS job_kind, d.kind, d.format, d.params
                 FROM json_each(?1) c JOIN task t ON t.task = c.value JOIN task_document d ON d.task = t.task
                 JOIN job j ON j.number = t.job ORDER BY c.key";
     let rows = batch.rows(sql(look).bind(to_json(chosen)?)).await?;
@@ -301,6 +304,7 @@ fn read_chosen(row: &SqliteRow, params: &BTreeMap<i64, Arc<Value>>) -> Result<Ch
             counts: read_counts(&row)?,
             cpu_milli: row.number("cpu_milli")?,
             memory_bytes: row.number("memory_bytes")?,
+            scarce: Lane::scarce_of(row.value::<Option<String>>("scarce")?.as_deref())?,
         },
     })
 }

@@ -23,6 +23,7 @@ fn task(job: u64, index: u32) -> ClaimedTask {
         counts: AttemptCounts::default(),
         cpu_milli: SLOT_CPU_MILLI,
         memory_bytes: 0,
+        scarce: hw_job::Scarce::default(),
     }
 }
 
@@ -42,9 +43,38 @@ fn succeeded(job: u64) -> TaskChange {
     ended(job, Ending::Succeeded(hw_job::StoredDocument::Inline(Value::Null)))
 }
 
+/// What is held takes its share of what the worker has, also before it is begun.
+#[test]
+fn claims_tell_what_is_left_of_the_capacity() {
+    let capacity = Capacity {
+        memory_bytes: 100,
+        scarce: hw_job::Scarce {
+            disk_bytes: 10,
+            gpu: 2,
+            counters: [("licence".to_owned(), 3)].into(),
+        },
+    };
+    let mut pool = Pool::new(2, capacity.clone(), EventSeq(0));
+    assert_eq!(pool.take_claim().unwrap().left, capacity);
+    let mut held = task(1, 0);
+    held.memory_bytes = 60;
+    held.scarce.gpu = 1;
+    held.scarce.counters.insert("licence".to_owned(), 2);
+    pool.hold(vec![held]);
+    pool.claiming = false;
+    pool.look = true;
+    pool.next_to_run().unwrap();
+    let left = pool.take_claim().unwrap().left;
+    assert_eq!(
+        (left.memory_bytes, left.scarce.gpu, left.scarce.disk_bytes),
+        (40, 1, 10)
+    );
+    assert_eq!(left.scarce.counters["licence"], 1);
+}
+
 /// A worker of two slots that runs so many tasks of job 1.
 fn running(tasks: u32) -> Pool {
-    let mut pool = Pool::new(2, EventSeq(0));
+    let mut pool = Pool::new(2, Capacity::default(), EventSeq(0));
     pool.hold((0..tasks).map(|index| task(1, index)).collect());
     for _ in 0..tasks {
         pool.next_to_run().unwrap();
