@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::bounded::bounded;
 use crate::error::{QueryError, from_execution};
-use crate::funnel::{FunnelQueryPlanner, KnownParts};
+use crate::funnel::{FunnelQueryPlanner, KnownParts, listed};
 use crate::hot::{HotParts, HotUse, YieldingPool};
 use crate::session::{Session, SessionInput};
 use crate::spill::SpillFolder;
@@ -150,6 +150,7 @@ impl Engine {
         })?;
         let mut builder = SessionStateBuilder::new_with_default_features();
         *builder.scalar_functions() = builder.scalar_functions().take().map(bounded);
+        builder.table_functions().get_or_insert_default().extend(listed());
         let template = builder
             .with_config(session_config(threads, config.batch_size.max(1)))
             .with_runtime_env(Arc::clone(&runtime))

@@ -5,7 +5,7 @@ use datafusion::sql::parser::Statement as Parsed;
 use hw_catalog::closest;
 
 use crate::error::{QueryError, StatementFault, StatementFaultKind};
-use crate::statement::{Call, FUNNEL_FUNCTIONS, functions_called};
+use crate::statement::{Call, functions_called};
 
 /// Where a statement failed for a function that does not exist, tells all such functions, each at its place.
 pub(crate) fn explain_unknown(error: QueryError, parsed: &Parsed, sql: &str, state: &SessionState) -> QueryError {
@@ -27,8 +27,7 @@ pub(crate) fn explain_unknown(error: QueryError, parsed: &Parsed, sql: &str, sta
 
 fn unknown_calls(parsed: &Parsed, sql: &str, state: &SessionState) -> Vec<StatementFault> {
     let functions = functions(state);
-    let funnels = FUNNEL_FUNCTIONS.iter().map(|name| (*name).to_owned());
-    let tables: Vec<String> = state.table_functions().keys().cloned().chain(funnels).collect();
+    let tables: Vec<String> = state.table_functions().keys().cloned().collect();
     let calls = functions_called(parsed, sql).into_iter();
     let unknown = calls.filter_map(|call| {
         let (what, known) = match call.makes_table {

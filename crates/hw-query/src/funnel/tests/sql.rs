@@ -132,6 +132,18 @@ async fn files_and_views_are_relations_too() {
 }
 
 #[tokio::test]
+async fn funnels_are_listed_among_the_functions() {
+    for name in ["funnel", "funnel_groups"] {
+        let sql = format!("SHOW FUNCTIONS LIKE '{name}'");
+        let told = csv(&world(Groups::Contained).await.session(), &sql, &[]).await.unwrap();
+        assert_eq!(
+            told.lines().skip(1).collect::<Vec<_>>(),
+            [format!("{name},TABLE,,,TABLE,,")]
+        );
+    }
+}
+
+#[tokio::test]
 async fn queries_may_be_parameters() {
     let world = world(Groups::Contained).await;
     let sql = "SELECT $2 AS what, count(*) AS n FROM funnel_groups($1, $3, $4)";
