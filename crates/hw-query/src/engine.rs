@@ -21,6 +21,7 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use hw_catalog::Part;
 use hw_files::{Buffers, FileError, FileStores, FoundFile, OpenLocation, PartCache, ReadRange, ReadTally, part_source};
+use hw_funnel::Memory;
 use object_store::path::Path;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -56,6 +57,9 @@ const KNOWN_PARTS_BYTES: usize = 16 << 20;
 
 /// Memory for decoding parts that is kept for the next one, in bytes; less where the pool is small.
 const BUFFER_BYTES_KEPT: usize = 64 << 20;
+
+/// Memory for the states of groups that is kept for the next matcher, in bytes; less where the pool is small.
+const STATE_BYTES_KEPT: usize = 64 << 20;
 
 /// What an engine may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +117,7 @@ struct Inner {
     stores: Arc<FileStores>,
     footers: Mutex<HashMap<String, Arc<FileMetadataCache>>>,
     buffers: Buffers,
+    states: Memory,
     hot: HotParts,
     known: KnownParts,
     /// One permit for each unit of a funnel that runs on a thread of its own.
@@ -164,6 +169,7 @@ impl Engine {
             stores,
             footers: Mutex::default(),
             buffers,
+            states: Memory::new(share_of(STATE_BYTES_KEPT, limits.memory)),
             hot,
             known: KnownParts::new(share_of(KNOWN_PARTS_BYTES, limits.memory)),
             turns: Arc::new(Semaphore::new(threads)),
@@ -246,6 +252,11 @@ impl Engine {
             kept.insert(store.to_owned(), Arc::clone(&cache));
         }
         cache
+    }
+
+    /// Memory for the states of groups that is used again.
+    pub(crate) fn states(&self) -> &Memory {
+        &self.0.states
     }
 
     /// Memory for decoding that is used again.

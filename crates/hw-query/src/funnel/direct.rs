@@ -26,7 +26,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 use hw_catalog::{Groups, Part, Table, widened};
 use hw_files::{FileError, PartReader, Scheme};
-use hw_funnel::{GroupExport, GroupRange, Memory, PartMatcher, Partial, Query};
+use hw_funnel::{GroupExport, GroupRange, PartMatcher, Partial, Query};
 
 use self::unit::{Piece, Unit, UnitError, UnitOutcome};
 use super::skip;
@@ -125,10 +125,7 @@ impl Direct<'_> {
         let units = families
             .iter()
             .flat_map(|family| family.iter().map(|pieces| (pieces.clone(), family.len() > 1)));
-        let memory = Memory::default();
-        let units: Vec<Unit> = units
-            .map(|(pieces, is_cut)| self.unit(pieces, is_cut, &memory))
-            .collect();
+        let units: Vec<Unit> = units.map(|(pieces, is_cut)| self.unit(pieces, is_cut)).collect();
         let mut run = DirectRun {
             partial: Partial::empty(self.query),
             row_groups_pruned: 0,
@@ -152,7 +149,7 @@ impl Direct<'_> {
             if !are_apart(&found) {
                 tracing::debug!(table = %table.name, "a group is in two row groups that should not share any");
                 run.rejoined += 1;
-                let Some(whole) = self.start(self.unit(joined(family), false, &memory)).await? else {
+                let Some(whole) = self.start(self.unit(joined(family), false)).await? else {
                     return Ok(None);
                 };
                 found = vec![whole];
@@ -182,13 +179,13 @@ impl Direct<'_> {
         }
     }
 
-    fn unit(&self, pieces: Vec<Piece>, is_cut: bool, memory: &Memory) -> Unit {
+    fn unit(&self, pieces: Vec<Piece>, is_cut: bool) -> Unit {
         Unit {
             pieces,
             query: Arc::clone(self.query),
             export: self.export,
             buffers: self.engine.buffers().clone(),
-            memory: memory.clone(),
+            memory: self.engine.states().clone(),
             counters: Arc::clone(self.counters),
             cancelled: self.cancelled.clone(),
             reservation: MemoryConsumer::new("funnel").register(&self.engine.runtime().memory_pool),
