@@ -74,6 +74,8 @@ impl HotKey {
 #[derive(Debug, Clone)]
 pub(crate) struct HotPart {
     rows: usize,
+    /// Rows of each group.
+    of_groups: Arc<[u32]>,
     columns: HashMap<String, HotColumn>,
 }
 
@@ -89,6 +91,11 @@ impl HotPart {
         self.rows
     }
 
+    /// Rows of each entry of the group column's dictionary.
+    pub(crate) fn rows_of_groups(&self) -> &Arc<[u32]> {
+        &self.of_groups
+    }
+
     /// The rows of a column in order of group and time, and whether it has neither null nor NaN.
     pub(crate) fn column(&self, name: &str) -> Option<(&ArrayRef, bool)> {
         let column = self.columns.get(name)?;
@@ -101,7 +108,8 @@ impl HotPart {
 
     fn bytes(&self) -> usize {
         let columns = self.columns.values();
-        columns.map(|column| column.array.get_array_memory_size()).sum()
+        let columns: usize = columns.map(|column| column.array.get_array_memory_size()).sum();
+        columns + size_of_val(&*self.of_groups)
     }
 }
 
@@ -260,6 +268,7 @@ impl HotParts {
         };
         let mut part = HotPart {
             rows: group.len(),
+            of_groups: ordered.rows_of_groups(),
             columns: known.map(|known| known.columns.clone()).unwrap_or_default(),
         };
         let Ordered { groups, rows } = ordered;

@@ -210,7 +210,8 @@ impl FastMatcher {
         let slots = RowSlots::new(&mut self.groups, &batch.input(0)?, group)?;
         self.reserve();
         let values = self.breakdown_values(&mut batch)?;
-        if !self.count(&slots, frame, values.as_ref()) {
+        let known = batch.rows.rows_of_groups();
+        if !self.count(&slots, frame, values.as_ref(), known.as_deref()) {
             return Err(MatchError::NullGroup {
                 column: group.name.clone(),
             }
@@ -239,18 +240,25 @@ impl FastMatcher {
         Ok(progress)
     }
 
-    /// Counts the rows within the timeframe per slot, or per pair; whether all of them have a slot.
-    fn count(&mut self, slots: &RowSlots, frame: Option<&[bool]>, values: Option<&values::RowValues>) -> bool {
+    /// Counts the rows within the timeframe per slot, or per pair; whether all of them have a slot. `known` are the rows of
+    /// each group of the batch.
+    fn count(
+        &mut self,
+        slots: &RowSlots,
+        frame: Option<&[bool]>,
+        values: Option<&values::RowValues>,
+        known: Option<&[u32]>,
+    ) -> bool {
         let pairs = self.breakdown.as_mut().and_then(|breakdown| breakdown.pairs.as_mut());
         let (Some(pairs), Some(values)) = (pairs, values) else {
-            return slots.count(frame, &mut self.rows);
+            return slots.count(frame, known, &mut self.rows);
         };
         if let Some(counts) = pairs.table() {
             // Rows per slot are added up from those at the end.
             return slots.count_pairs(frame, values, counts);
         }
         slots.for_each(frame, |row, slot| pairs.add(slot, values.get(row)));
-        slots.count(frame, &mut self.rows)
+        slots.count(frame, known, &mut self.rows)
     }
 
     /// Which rows are within the timeframe; `None` if all are.

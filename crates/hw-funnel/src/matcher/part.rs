@@ -1,5 +1,7 @@
 //! Matching the rows of a part that can be read more than once.
 
+use std::sync::Arc;
+
 use arrow_array::ArrayRef;
 
 use super::fast::{Arrival, Codes, FastMatcher, Judged};
@@ -54,6 +56,11 @@ pub trait Rows {
 
     /// Whether the column surely has neither null nor NaN, so that it need not be read to find out.
     fn is_complete(&self, index: usize) -> bool;
+
+    /// How many rows each entry of the group column's dictionary has, if that need not be counted.
+    fn rows_of_groups(&self) -> Option<Arc<[u32]>> {
+        None
+    }
 
     /// The matcher begins with a stage of its work on this batch. Told a few times per batch, never per row, for those who
     /// measure.

@@ -219,6 +219,18 @@ impl Rows for Columns<'_> {
         })
     }
 
+    /// Told for every other number of rows.
+    fn rows_of_groups(&self) -> Option<Arc<[u32]>> {
+        let groups = self.batch.column_by_name(self.columns[0])?;
+        let dictionary = groups.as_any_dictionary_opt()?;
+        if dictionary.keys().null_count() > 0 || groups.len() % 2 == 0 || dictionary.values().is_empty() {
+            return None;
+        }
+        let mut rows = vec![0; dictionary.values().len()];
+        dictionary.normalized_keys().into_iter().for_each(|key| rows[key] += 1);
+        Some(rows.into())
+    }
+
     /// Claimed for every other column that has values in all rows.
     fn is_complete(&self, index: usize) -> bool {
         let array = self.batch.column_by_name(self.columns[index]).unwrap();

@@ -16,6 +16,17 @@ pub(super) struct Ordered {
     pub(super) rows: Order,
 }
 
+impl Ordered {
+    /// How many rows each group has.
+    pub(super) fn rows_of_groups(&self) -> Arc<[u32]> {
+        let Some(groups) = self.groups.as_dictionary_opt::<UInt32Type>() else {
+            return Arc::default();
+        };
+        let runs = groups.keys().values().chunk_by(|one, other| one == other);
+        runs.map(|run| u32::try_from(run.len()).unwrap_or(u32::MAX)).collect()
+    }
+}
+
 /// Where each row comes from.
 pub(super) enum Order {
     /// They stand in order already.

@@ -287,6 +287,7 @@ fn held() -> HotPart {
     let array: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
     HotPart {
         rows: 100,
+        of_groups: Arc::default(),
         columns: [("user".to_owned(), column(array))].into(),
     }
 }
@@ -367,4 +368,12 @@ fn what_has_no_order_is_not_held() {
     assert!(ordered(&whole, &ids).unwrap().is_none(), "no time");
     assert!(ordered(&whole, &texts).unwrap().is_none(), "times as text");
     assert!(ordered(&whole, &whole).unwrap().is_some());
+}
+
+#[test]
+fn the_rows_of_each_group_are_known() {
+    let group: ArrayRef = Arc::new(Int64Array::from(vec![7, 3, 7, 9, 3, 7]));
+    let time: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3, 4, 5, 6]));
+    let told = ordered(&group, &time).unwrap().unwrap();
+    assert_eq!(*told.rows_of_groups(), [2, 3, 1]);
 }

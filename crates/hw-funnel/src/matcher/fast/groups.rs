@@ -1,5 +1,7 @@
 //! Group ids to slots: dense numbers, given in the order of first sight.
 
+use std::borrow::Cow;
+
 use arrow_array::{Array, ArrayRef};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -285,16 +287,21 @@ impl RowSlots {
         slots
     }
 
-    /// Adds the rows within the timeframe to the counts of their slots; whether all of them have a slot.
+    /// Adds the rows within the timeframe to the counts of their slots; whether all of them have a slot. `known` are the rows
+    /// of each entry.
     #[must_use]
-    pub(super) fn count(&self, frame: Option<&[bool]>, counts: &mut [u32]) -> bool {
+    pub(super) fn count(&self, frame: Option<&[bool]>, known: Option<&[u32]>, counts: &mut [u32]) -> bool {
         match self {
             Self::Coded { codes, entries } => {
-                let histogram = with_codes!(codes, codes => histogram(codes, entries.len(), frame));
+                let known = known.filter(|known| frame.is_none() && known.len() + 1 == entries.len());
+                let histogram = match known {
+                    Some(known) => Cow::Borrowed(known),
+                    None => Cow::Owned(with_codes!(codes, codes => histogram(codes, entries.len(), frame))),
+                };
                 let mut is_complete = true;
-                for (slot, rows) in entries.iter().zip(histogram).filter(|(_, rows)| *rows > 0) {
+                for (slot, rows) in entries.iter().zip(histogram.iter()).filter(|(_, rows)| **rows > 0) {
                     match counts.get_mut(*slot as usize) {
-                        Some(count) => *count += rows,
+                        Some(count) => *count += *rows,
                         None => is_complete = false,
                     }
                 }

@@ -6,7 +6,7 @@ use arrow_array::types::{
     UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, DictionaryArray};
-use arrow_buffer::{ArrowNativeType, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 use super::super::MatchError;
@@ -148,16 +148,38 @@ fn coded(array: &ArrayRef) -> Option<Coded> {
     }
 }
 
-/// Keys as they lie, if no row is null.
+/// Keys as they lie; those of null rows are replaced, if there is a code left for null.
 fn direct<K: ArrowDictionaryKeyType>(array: &ArrayRef, codes: fn(ScalarBuffer<K::Native>) -> Codes) -> Option<Coded> {
     let dictionary = array.as_dictionary::<K>();
-    if dictionary.keys().null_count() > 0 {
-        return Some(converted(dictionary));
-    }
+    let (keys, entries) = (dictionary.keys(), dictionary.values());
+    let keys = match keys.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => keys.values().clone(),
+        Some(nulls) => match K::Native::from_usize(entries.len()) {
+            Some(null) => marked(keys.values(), nulls, null),
+            None => return Some(converted(dictionary)),
+        },
+    };
     Some(Coded {
-        codes: codes(dictionary.keys().values().clone()),
-        entries: dictionary.values().clone(),
+        codes: codes(keys),
+        entries: entries.clone(),
     })
+}
+
+/// Keys with `null` in place of what null rows have, 64 rows at a time.
+fn marked<N: ArrowNativeType>(keys: &[N], nulls: &NullBuffer, null: N) -> ScalarBuffer<N> {
+    let mut codes = Vec::with_capacity(keys.len());
+    for (keys, valid) in keys.chunks(64).zip(nulls.inner().bit_chunks().iter_padded()) {
+        match valid {
+            u64::MAX => codes.extend_from_slice(keys),
+            0 => codes.resize(codes.len() + keys.len(), null),
+            _ => {
+                let is_valid = |row: u32| valid >> row & 1 == 1;
+                let rows = keys.iter().zip(0_u32..64);
+                codes.extend(rows.map(|(key, row)| if is_valid(row) { *key } else { null }));
+            }
+        }
+    }
+    codes.into()
 }
 
 fn converted<K: ArrowDictionaryKeyType>(dictionary: &DictionaryArray<K>) -> Coded {
@@ -318,3 +340,6 @@ impl Numbers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

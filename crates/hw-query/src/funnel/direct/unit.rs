@@ -333,6 +333,13 @@ impl Rows for PartRows<'_> {
         }
     }
 
+    fn rows_of_groups(&self) -> Option<Arc<[u32]>> {
+        match self {
+            Self::Hot(rows) => Some(Arc::clone(rows.hot.rows_of_groups())),
+            Self::Stored(_) => None,
+        }
+    }
+
     fn enters(&mut self, stage: Stage) {
         let watch = match self {
             Self::Hot(rows) => rows.watch,
