@@ -60,6 +60,8 @@ pub(crate) struct Checker {
     /// Until when a worker is known to have a task, at least.
     leases: BTreeMap<TaskId, (Fence, Elapsed)>,
     sessions: BTreeMap<SessionId, Life>,
+    /// Sessions that were given up and not begun again.
+    given_up: BTreeSet<String>,
     /// When the client's request that is on its way was made.
     began: Elapsed,
     steps: u32,
@@ -86,6 +88,7 @@ impl Checker {
             claims: BTreeSet::new(),
             leases: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             steps: 0,
             digest: 0xCBF2_9CE4_8422_2325,
             trace: None,

@@ -12,6 +12,10 @@ use crate::executor::Executor;
 use crate::kind::plan_number;
 use crate::violation::{Violation, demand};
 
+fn session_of(event: &Event) -> Option<&str> {
+    event.data.get("session").and_then(Value::as_str)
+}
+
 impl Checker {
     /// Reads all new events into the model; returns the jobs that they tell of.
     pub(super) fn read_events(&mut self, executor: &Executor) -> Result<BTreeSet<JobId>, Violation> {
@@ -73,8 +77,13 @@ impl Checker {
                 self.orphan_jobs_of(event);
                 Ok(())
             }
-            EventKind::WorkerJoined
-            | EventKind::InputArrived
+            EventKind::WorkerJoined => {
+                if let Some(session) = session_of(event) {
+                    self.given_up.remove(session);
+                }
+                Ok(())
+            }
+            EventKind::InputArrived
             | EventKind::ProductMade
             | EventKind::RuleChanged
             | EventKind::TimerFired
@@ -82,9 +91,11 @@ impl Checker {
         }
     }
 
-    /// A session was given up, and its jobs with it, even if it is begun again later.
+    /// A session was given up, and its jobs with it, even if it is begun again later: those that are there, and those that
+    /// its process makes until it notices.
     fn orphan_jobs_of(&mut self, event: &Event) {
-        let session = event.data.get("session").and_then(Value::as_str);
+        let session = session_of(event);
+        self.given_up.extend(session.map(str::to_owned));
         let open = self.jobs.values_mut().filter(|job| !job.is_settled());
         for job in open {
             let owner = job.owner.as_ref().map(|owner| owner.0.as_str());
@@ -110,7 +121,14 @@ impl Checker {
         }
         let plan = self.plans.plan(plan_number(&record.params));
         let since = self.began.min(self.clock.elapsed());
-        let new = JobModel::new(plan, record.owner, since);
+        let is_orphan = record
+            .owner
+            .as_ref()
+            .is_some_and(|owner| self.given_up.contains(&owner.0));
+        let new = JobModel {
+            was_orphan: is_orphan,
+            ..JobModel::new(plan, record.owner, since)
+        };
         demand(self.jobs.insert(id, new).is_none(), "a job is submitted once", || {
             id.to_string()
         })?;

@@ -13,7 +13,7 @@ pub(super) struct JobModel {
     pub(super) plan: Arc<Plan>,
     pub(super) state: JobState,
     pub(super) owner: Option<SessionId>,
-    /// Its owner was given up since.
+    /// Its owner was given up since, or had been when it made the job.
     pub(super) was_orphan: bool,
     /// Not earlier than this was it submitted.
     pub(super) since: Elapsed,
