@@ -137,12 +137,7 @@ impl Disk {
         if !is_of(&folder, key) && !begin_folder(&folder, key)? {
             return Ok(Claim::NoRoom);
         }
-        let mut shelf = Shelf::read(&folder);
-        shelf.under_way.retain(|(_, path)| !remove_if_abandoned(path));
-        let whole = shelf.pieces.iter().map(|piece| piece.range.clone());
-        let others = shelf.under_way.iter().map(|(range, _)| range.clone());
-        let held: Vec<Range<u64>> = whole.chain(others).collect();
-        let pieces = plan::to_download(size, wanted, &held);
+        let pieces = plan::to_download(size, wanted, &held_or_under_way(&folder));
         let bytes: u64 = pieces.iter().map(|piece| piece.end - piece.start).sum();
         if bytes == 0 {
             return Ok(Claim::Download(Vec::new()));
@@ -346,6 +341,21 @@ impl Shelf {
         shelf.pieces.sort_unstable_by_key(|piece| piece.range.start);
         shelf
     }
+}
+
+/// What is there, or will be. Only under the lock of the folder.
+///
+/// It is read twice: a piece gets its name while others read the folder, and one reading may see neither its old name nor its
+/// new one. None is renamed in both.
+fn held_or_under_way(folder: &Path) -> Vec<Range<u64>> {
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut shelf = Shelf::read(folder);
+        shelf.under_way.retain(|(_, path)| !remove_if_abandoned(path));
+        held.extend(shelf.pieces.into_iter().map(|piece| piece.range));
+        held.extend(shelf.under_way.into_iter().map(|(range, _)| range));
+    }
+    held
 }
 
 /// A piece that this process downloads. Nobody else does so while it exists; unpublished, it leaves nothing.
