@@ -7,10 +7,12 @@ mod sharing;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use self::proxy::{Passed, Proxy};
+use self::proxy::{Faults, Passed, Proxy};
 use self::server::S3Server;
 use crate::data;
 use crate::harness::{Sandbox, files_below};
@@ -309,6 +311,76 @@ fn tables_are_repartitioned_and_exported_from_and_to_buckets() {
     }
     world.sandbox.ok(["table", "export", "users", "local.parquet"]);
     world.check("'local.parquet'", |from| format!("select {sums} from {from}"));
+}
+
+#[test]
+fn files_of_an_export_to_a_bucket_appear_together_and_a_killed_one_shows_none() {
+    let Some(world) = World::start() else { return };
+    data::write_many(&world.sandbox.path().join("data"), 20_000, 4);
+    world.sandbox.ok(register("events", "data"));
+    let export = |format: &'static str| {
+        let target = "s3://shop/many/";
+        let args = ["table", "export", "events", target, "--rows-per-file", "1000"];
+        [&args[..], &["--overwrite", "--as", format]].concat()
+    };
+    let exported = || -> Vec<String> {
+        let keys = world.server.keys("shop").into_iter();
+        keys.filter(|key| key.starts_with("many/")).collect()
+    };
+    for format in ["parquet", "csv", "jsonl"] {
+        let before = exported();
+        world.proxy.take();
+        world.proxy.set(Faults {
+            latency: Duration::from_millis(10),
+            ..Faults::default()
+        });
+        let mut command = world.sandbox.command(export(format));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut uploaded = 0;
+        while uploaded < 5 {
+            assert_eq!(child.try_wait().unwrap(), None, "it was done before it could be killed");
+            let passed = world.proxy.take();
+            uploaded += passed.iter().filter(|passed| passed.method == "PUT").count();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        world.proxy.set(Faults::default());
+        assert_eq!(exported(), before);
+        let result = world
+            .sandbox
+            .json([&export(format)[..], &["--format", "json"]].concat());
+        assert_eq!(
+            (&result["rows"], exported().len()),
+            (&20_000.into(), before.len() + 20),
+            "{result}"
+        );
+        world.check(&format!("'s3://shop/many/*.{format}'"), |from| {
+            format!("select count(*) as n, sum(ts) as t, count(distinct \"user\") as u from {from}")
+        });
+    }
+    let [first, second] = [(), ()].map(|()| {
+        world.sandbox.ok(export("csv"));
+        exported()
+    });
+    assert_eq!((first.len(), second.len()), (60, 60));
+    assert_ne!(first, second, "files of an earlier export are replaced");
+    world.sandbox.ok([
+        "table",
+        "export",
+        "events",
+        "s3://shop/none/",
+        "--filter",
+        "ts < 0",
+        "--as",
+        "jsonl",
+    ]);
+    let none = world
+        .server
+        .keys("shop")
+        .into_iter()
+        .filter(|key| key.starts_with("none/"));
+    assert_eq!(none.count(), 1, "a file without a line");
 }
 
 #[test]

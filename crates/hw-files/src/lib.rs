@@ -56,5 +56,5 @@ pub use read::{ColumnReader, RowGroup};
 pub use standing::Standing;
 pub use stores::{FileStores, OpenLocation, StoreLimits};
 pub use sweep::{Swept, sweep};
-pub use upload::{Content, Written, content_of, write_atomically};
+pub use upload::{Aside, Content, Written, content_of, write_aside, write_atomically};
 pub use versioned::VersionedStore;

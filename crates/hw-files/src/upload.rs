@@ -46,6 +46,49 @@ pub async fn write_atomically(open: &OpenLocation, content: Content<'_>) -> Resu
     written
 }
 
+/// Uploads a user's file without showing it: it appears, or replaces the one that is there, when it is
+/// [published](Aside::publish). Several files can so appear together, as nearly as a store allows.
+///
+/// For stores of objects. What a killed process leaves are parts of an upload that was not completed; nobody sees them, and
+/// stores drop them by their own rules (S3: a lifecycle rule for incomplete multipart uploads).
+///
+/// # Errors
+/// As [`write_atomically`].
+pub async fn write_aside(open: &OpenLocation, content: Content<'_>) -> Result<Aside, FileError> {
+    let mut parts = Parts::new(content);
+    let first = parts.next().await?;
+    upload(&*open.store, &open.prefix, &open.location.shown(), parts, first).await
+}
+
+/// An object that is whole in its store and that nobody sees yet. Dropped, it is called off.
+#[derive(Debug)]
+pub struct Aside {
+    upload: AbortOnDrop,
+    shown: String,
+    written: Written,
+}
+
+impl Aside {
+    /// Lets the object appear.
+    ///
+    /// # Errors
+    /// As [`write_atomically`]; the old file, if any, is untouched then.
+    pub async fn publish(mut self) -> Result<Written, FileError> {
+        match self.upload.complete().await {
+            Ok(()) => Ok(self.written),
+            Err(error) => {
+                self.upload.abort().await;
+                Err(not_written(&self.shown, &error))
+            }
+        }
+    }
+
+    /// Size and checksum of the object.
+    pub fn written(&self) -> Written {
+        self.written
+    }
+}
+
 async fn remove_left_over(open: &OpenLocation) {
     let Some(target) = open.location.local_path() else {
         return;
@@ -89,13 +132,27 @@ pub(crate) async fn write(
             .map_err(|error| not_written(shown, &error))?;
         return Ok(parts.written());
     }
+    upload(store, path, shown, parts, Some(first)).await?.publish().await
+}
+
+async fn upload(
+    store: &dyn ObjectStore,
+    path: &Path,
+    shown: &str,
+    mut parts: Parts<'_>,
+    first: Option<Bytes>,
+) -> Result<Aside, FileError> {
     let upload = store
         .put_multipart(path)
         .await
         .map_err(|error| not_written(shown, &error))?;
     let mut upload = AbortOnDrop::new(upload);
     match write_parts(&mut upload, &mut parts, first).await {
-        Ok(()) => Ok(parts.written()),
+        Ok(()) => Ok(Aside {
+            upload,
+            shown: shown.to_owned(),
+            written: parts.written(),
+        }),
         Err(fault) => {
             upload.abort().await;
             Err(match fault {
@@ -111,9 +168,9 @@ enum PartFault {
     Store(object_store::Error),
 }
 
-async fn write_parts(upload: &mut AbortOnDrop, parts: &mut Parts<'_>, first: Bytes) -> Result<(), PartFault> {
+async fn write_parts(upload: &mut AbortOnDrop, parts: &mut Parts<'_>, first: Option<Bytes>) -> Result<(), PartFault> {
     let mut under_way = FuturesUnordered::new();
-    let mut next = Some(first);
+    let mut next = first;
     while let Some(part) = next {
         under_way.push(upload.put_part(part));
         if under_way.len() >= PARTS_MAX {
@@ -122,7 +179,7 @@ async fn write_parts(upload: &mut AbortOnDrop, parts: &mut Parts<'_>, first: Byt
         next = parts.next().await.map_err(PartFault::Content)?;
     }
     while under_way.try_next().await.map_err(PartFault::Store)?.is_some() {}
-    upload.complete().await.map_err(PartFault::Store)
+    Ok(())
 }
 
 /// Puts an object in one request. A store that knows no condition replaces; names of files that must not be replaced

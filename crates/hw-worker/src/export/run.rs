@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use hw_catalog::{TableKind, TableName};
@@ -16,7 +15,7 @@ use object_store::ObjectStoreExt as _;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::sink::Sink;
+use super::sink::{File, Sink, Target};
 use super::{Expanded, Exported, FORMAT, WRITE, WriteTask, read, written};
 use crate::runner::{Meter, Outcome, TaskRunner};
 use crate::{file_failure, query_failure, tabular};
@@ -228,12 +227,6 @@ impl Place<'_> {
     }
 
     async fn write(&self, expanded: &Expanded, mut rows: Rows, memory: u64) -> Result<Exported, Failure> {
-        let mut exported = Exported {
-            place: self.location.shown(),
-            files: Vec::new(),
-            rows: 0,
-            bytes: 0,
-        };
         let limit = expanded.rows_per_file.map_or(u64::MAX, u64::from);
         let staged = self.stage(expanded).await?;
         let url = match &staged {
@@ -241,33 +234,41 @@ impl Place<'_> {
             None => Ok(self.location.url().clone()),
         };
         let url = url.map_err(|error| file_failure(&error))?;
-        let open = |number: usize| self.sink(expanded, &rows.schema, &url, number, memory);
+        let open = |number: usize| {
+            let target = self.target(expanded, &url, number, staged.is_some())?;
+            Sink::begin(target, expanded.file_format, &rows.schema, memory)
+        };
+        let mut files = Vec::new();
         let mut sink = open(0)?;
+        let mut written = 0;
         let mut held = 0;
         while let Some(batch) = rows.stream.next().await {
             let mut batch: RecordBatch = batch.map_err(|error| query_failure(&error))?;
-            exported.rows += batch.num_rows() as u64;
+            written += batch.num_rows() as u64;
             while batch.num_rows() as u64 > limit - held {
                 let room = usize::try_from(limit - held).unwrap_or(usize::MAX);
                 sink.write(batch.slice(0, room)).await?;
                 batch = batch.slice(room, batch.num_rows() - room);
-                finish(sink, &mut exported).await?;
-                sink = open(exported.files.len())?;
+                files.push(sink.finish().await?);
+                sink = open(files.len())?;
                 held = 0;
             }
             held += batch.num_rows() as u64;
             sink.write(batch).await?;
         }
-        finish(sink, &mut exported).await?;
-        if let Some(staged) = staged {
-            let names = exported.files.clone();
-            blocking(move || staged.publish(&names)).await?;
-        }
+        files.push(sink.finish().await?);
+        let exported = Exported {
+            place: self.location.shown(),
+            files: files.iter().map(|file| file.name.clone()).collect(),
+            rows: written,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+        };
+        publish(files, staged).await?;
         Ok(exported)
     }
 
-    /// Files of a local folder are written aside first, so that an export that is killed leaves none. Other stores show each
-    /// file when it is whole.
+    /// Files of a folder are written aside first, so that an export that is killed leaves none: those of a local folder in
+    /// one beside it, those of other stores as uploads that are not completed.
     async fn stage(&self, expanded: &Expanded) -> Result<Option<StagedFolder>, Failure> {
         match (expanded.rows_per_file, self.location.local_path()) {
             (Some(_), Some(folder)) => blocking(move || StagedFolder::begin(&folder)).await.map(Some),
@@ -276,26 +277,22 @@ impl Place<'_> {
     }
 
     /// The file of that number, below `url` where there may be several.
-    fn sink(
-        &self,
-        expanded: &Expanded,
-        schema: &SchemaRef,
-        url: &Url,
-        number: usize,
-        memory: u64,
-    ) -> Result<Sink, Failure> {
-        let ending = expanded.file_format.ending();
-        let (name, open) = match expanded.rows_per_file {
-            None => (self.location.shown(), self.open.clone()),
-            Some(_) => {
-                let name = format!("{}{number:05}.{ending}", self.beginning());
-                let file = url.join(&name);
-                let file = file.map_err(|error| super::unreadable(&error.to_string()))?;
-                let file = Location::parse(file.as_str(), None).map_err(|error| file_failure(&error))?;
-                (name, self.stores.open(&file).map_err(|error| file_failure(&error))?)
-            }
-        };
-        Sink::begin(name, open, expanded.file_format, schema, memory)
+    fn target(&self, expanded: &Expanded, url: &Url, number: usize, is_staged: bool) -> Result<Target, Failure> {
+        if expanded.rows_per_file.is_none() {
+            return Ok(Target {
+                name: self.location.shown(),
+                open: self.open.clone(),
+                aside: false,
+            });
+        }
+        let name = format!("{}{number:05}.{}", self.beginning(), expanded.file_format.ending());
+        let file = url.join(&name).map_err(|error| super::unreadable(&error.to_string()))?;
+        let file = Location::parse(file.as_str(), None).map_err(|error| file_failure(&error))?;
+        Ok(Target {
+            open: self.stores.open(&file).map_err(|error| file_failure(&error))?,
+            name,
+            aside: !is_staged,
+        })
     }
 
     /// Removes what earlier exports left. What cannot be removed stays, and is told to who runs the server.
@@ -317,9 +314,14 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| file_failure(&error))
 }
 
-async fn finish(sink: Sink, exported: &mut Exported) -> Result<(), Failure> {
-    let (name, bytes) = sink.finish().await?;
-    exported.files.push(name);
-    exported.bytes += bytes;
+/// Lets the files of a folder appear together.
+async fn publish(files: Vec<File>, staged: Option<StagedFolder>) -> Result<(), Failure> {
+    if let Some(staged) = staged {
+        let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+        return blocking(move || staged.publish(&names)).await;
+    }
+    for aside in files.into_iter().filter_map(|file| file.aside) {
+        aside.publish().await.map_err(|error| file_failure(&error))?;
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use hw_files::{FileError, OpenLocation, Written, write_atomically};
+use hw_files::{Aside, Content, FileError, OpenLocation, write_aside, write_atomically};
 use hw_job::Failure;
 use hw_query::{ErrorDocument, LineEnd, QueryError, RowFormat, encode};
 use parquet::basic::{Compression, ZstdLevel};
@@ -23,9 +23,46 @@ use crate::{file_failure, query_failure, tabular};
 /// Batches that wait to be encoded as text.
 const BATCHES_AHEAD: usize = 2;
 
+/// Where a file goes.
+pub(super) struct Target {
+    /// What it is called in the result.
+    pub(super) name: String,
+    pub(super) open: OpenLocation,
+    /// Whether it appears later, with others.
+    pub(super) aside: bool,
+}
+
+impl Target {
+    async fn write(self, content: Content<'static>) -> Result<File, FileError> {
+        Ok(match self.aside {
+            true => {
+                let aside = write_aside(&self.open, content).await?;
+                let bytes = aside.written().bytes;
+                File {
+                    name: self.name,
+                    bytes,
+                    aside: Some(aside),
+                }
+            }
+            false => File {
+                bytes: write_atomically(&self.open, content).await?.bytes,
+                name: self.name,
+                aside: None,
+            },
+        })
+    }
+}
+
+/// A file that is written.
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    /// What is still to be published.
+    pub(super) aside: Option<Aside>,
+}
+
 /// A file being written. Dropped before its end, nothing appears.
 pub(super) struct Sink {
-    name: String,
     writing: Writing,
 }
 
@@ -33,23 +70,17 @@ enum Writing {
     Parquet {
         encoder: Box<Encoder>,
         schema: SchemaRef,
-        upload: Upload<Written>,
+        upload: Upload<File>,
     },
     Text(TextFile),
 }
 
 impl Sink {
-    /// Begins a file; `name` is told in the result.
+    /// Begins a file.
     ///
     /// # Errors
     /// A failure for columns that the format cannot hold.
-    pub(super) fn begin(
-        name: String,
-        open: OpenLocation,
-        format: FileFormat,
-        schema: &SchemaRef,
-        memory: u64,
-    ) -> Result<Self, Failure> {
+    pub(super) fn begin(target: Target, format: FileFormat, schema: &SchemaRef, memory: u64) -> Result<Self, Failure> {
         let writing = match format {
             FileFormat::Parquet => {
                 let schema = Arc::new(without_views(schema));
@@ -58,13 +89,13 @@ impl Sink {
                 Writing::Parquet {
                     encoder: Box::new(Encoder::new(&schema, properties, memory)?),
                     schema,
-                    upload: Upload::begin(|content| async move { write_atomically(&open, content).await }),
+                    upload: Upload::begin(|content| target.write(content)),
                 }
             }
-            FileFormat::Csv => Writing::Text(TextFile::begin(open, schema, RowFormat::Csv(LineEnd::Lf))?),
-            FileFormat::Jsonl => Writing::Text(TextFile::begin(open, schema, RowFormat::JsonLines)?),
+            FileFormat::Csv => Writing::Text(TextFile::begin(target, schema, RowFormat::Csv(LineEnd::Lf))?),
+            FileFormat::Jsonl => Writing::Text(TextFile::begin(target, schema, RowFormat::JsonLines)?),
         };
-        Ok(Self { name, writing })
+        Ok(Self { writing })
     }
 
     /// Writes rows.
@@ -85,12 +116,12 @@ impl Sink {
         }
     }
 
-    /// Ends the file, which is there then; its name and size.
+    /// Ends the file, which is there then, or ready to be published.
     ///
     /// # Errors
     /// Why it is not.
-    pub(super) async fn finish(self) -> Result<(String, u64), Failure> {
-        let written = match self.writing {
+    pub(super) async fn finish(self) -> Result<File, Failure> {
+        match self.writing {
             Writing::Parquet {
                 mut encoder,
                 mut upload,
@@ -98,14 +129,13 @@ impl Sink {
             } => {
                 let bytes = encoder.finish().await?;
                 upload.send(bytes).await?;
-                upload.finish().await?
+                upload.finish().await
             }
             Writing::Text(mut file) => {
                 file.pass(None).await?;
-                file.ended().await?
+                file.ended().await
             }
-        };
-        Ok((self.name, written.bytes))
+        }
     }
 }
 
@@ -138,7 +168,7 @@ fn plain(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Failure>
 struct TextFile {
     /// `None` in it says that no row is missing.
     sender: mpsc::Sender<Option<RecordBatch>>,
-    task: Option<JoinHandle<Result<Written, FileError>>>,
+    task: Option<JoinHandle<Result<File, FileError>>>,
     fault: Fault,
 }
 
@@ -147,7 +177,7 @@ struct TextFile {
 struct Fault(Arc<Mutex<Option<Failure>>>);
 
 impl TextFile {
-    fn begin(open: OpenLocation, schema: &SchemaRef, format: RowFormat) -> Result<Self, Failure> {
+    fn begin(target: Target, schema: &SchemaRef, format: RowFormat) -> Result<Self, Failure> {
         let (sender, receiver) = mpsc::channel::<Option<RecordBatch>>(BATCHES_AHEAD);
         let batches = futures::stream::unfold(Some(receiver), |receiver| async move {
             let mut receiver = receiver?;
@@ -169,7 +199,7 @@ impl TextFile {
         let content = encoded.map(move |chunk| seen.unless(chunk)).boxed();
         Ok(Self {
             sender,
-            task: Some(tokio::spawn(async move { write_atomically(&open, content).await })),
+            task: Some(tokio::spawn(target.write(content))),
             fault,
         })
     }
@@ -184,7 +214,7 @@ impl TextFile {
         }
     }
 
-    async fn ended(&mut self) -> Result<Written, Failure> {
+    async fn ended(&mut self) -> Result<File, Failure> {
         let Some(task) = self.task.as_mut() else {
             return Err(tabular::broken(&"the upload is gone"));
         };
