@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::scalar::{Number, Real, Scalar};
@@ -17,7 +18,7 @@ pub(crate) const EXACT_DURATIONS_MAX: u64 = 1_000_000;
 const BUCKET_GROWTH: f64 = 0.01;
 
 /// A distribution of durations in the unit of the time column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Durations {
     pub(crate) sum: Sum,
     pub(crate) min: Option<Scalar>,
@@ -28,7 +29,7 @@ pub(crate) struct Durations {
 }
 
 /// What percentiles are read from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Shape {
     Exact(BTreeMap<Scalar, u64>),
     Buckets(BTreeMap<i32, u64>),

@@ -1,16 +1,18 @@
 //! Partials: what a matcher found in its rows, ready to be merged with what others found.
 //!
 //! All rows of a group are in one partial. Counts, maps and sums are exact and independent of the order of merging.
-//! A partial is stored as JSON with a version; the ids of matching groups travel beside it, as an Arrow array.
+//! A partial is stored as bytes with a version; the ids of matching groups travel beside it, as an Arrow array.
 
 mod codec;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use arrow_array::{Array, ArrayRef, Int64Array, LargeStringArray, UInt64Array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::DataType;
 use arrow_select::concat::concat;
+use serde::{Deserialize, Serialize};
 
 use crate::durations::Durations;
 use crate::query::{Aggregation, Query};
@@ -19,13 +21,14 @@ use crate::tally::Tally;
 use crate::top;
 
 /// Counts of a query over some of the groups of a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
     pub(crate) scanned_rows: u64,
     pub(crate) scanned_groups: u64,
     pub(crate) query: Selection,
     pub(crate) funnel: Option<FunnelPartial>,
     pub(crate) compare: Option<(Selection, Selection)>,
+    #[serde(skip)]
     groups: Option<ArrayRef>,
     /// Whether values were left out of lists per value.
     pub(crate) lists_cut: bool,
@@ -34,14 +37,14 @@ pub struct Partial {
 }
 
 /// Groups, all their rows, and the aggregations over these.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Selection {
     pub(crate) groups: u64,
     pub(crate) rows: u64,
     pub(crate) tallies: Vec<Tally>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FunnelPartial {
     pub(crate) steps: Vec<StepPartial>,
     pub(crate) end: Vec<Tally>,
@@ -49,10 +52,10 @@ pub(crate) struct FunnelPartial {
     pub(crate) breakdown: Option<BTreeMap<Option<Scalar>, Vec<StepPartial>>>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StepPartial {
     pub(crate) selection: Selection,
-    pub(crate) since_previous: Option<Durations>,
+    pub(crate) since_previous: Option<Box<Durations>>,
 }
 
 /// A partial that cannot be read, or does not belong to the same query.
@@ -138,8 +141,8 @@ impl Partial {
     /// another type. `self` is then half merged and of no use.
     pub fn merge(&mut self, other: Self) -> Result<(), PartialError> {
         let fits = self.query.merge(&other.query)
-            && merge_optional(&mut self.funnel, other.funnel.as_ref(), FunnelPartial::merge)
-            && merge_optional(&mut self.compare, other.compare.as_ref(), |mine, other| {
+            && merge_optional(&mut self.funnel, other.funnel, FunnelPartial::merge)
+            && merge_optional(&mut self.compare, other.compare, |mine, other| {
                 mine.0.merge(&other.0) && mine.1.merge(&other.1)
             });
         if !fits {
@@ -185,7 +188,7 @@ impl Partial {
         self.groups.take()
     }
 
-    /// Puts back group ids that travelled beside the JSON form; they have to be ascending and distinct.
+    /// Puts back group ids that travelled beside the stored form; they have to be ascending and distinct.
     pub fn set_groups(&mut self, groups: ArrayRef) {
         self.groups = Some(groups);
     }
@@ -233,7 +236,7 @@ impl StepPartial {
         let step = |(index, is_positive): (usize, &bool)| Self {
             selection: Selection::empty(&funnel.step_aggregations, query),
             since_previous: (funnel.step_times && *is_positive && Some(index) > first)
-                .then(|| Durations::empty(is_float)),
+                .then(|| Box::new(Durations::empty(is_float))),
         };
         funnel.sequence.positive.iter().enumerate().map(step).collect()
     }
@@ -242,8 +245,8 @@ impl StepPartial {
         self.selection.merge(&other.selection)
             && merge_optional(
                 &mut self.since_previous,
-                other.since_previous.as_ref(),
-                Durations::merge,
+                other.since_previous.as_deref(),
+                |mine, other| mine.merge(other),
             )
     }
 }
@@ -253,19 +256,22 @@ pub(crate) fn merge_steps(steps: &mut [StepPartial], others: &[StepPartial]) -> 
 }
 
 impl FunnelPartial {
-    fn merge(&mut self, other: &Self) -> bool {
+    fn merge(&mut self, other: Self) -> bool {
         merge_steps(&mut self.steps, &other.steps)
             && merge_tallies(&mut self.end, &other.end)
-            && merge_optional(&mut self.breakdown, other.breakdown.as_ref(), |mine, other| {
-                other.iter().all(|(value, steps)| match mine.get_mut(value) {
-                    Some(known) => merge_steps(known, steps),
-                    None => mine.insert(value.clone(), steps.clone()).is_none(),
+            && merge_optional(&mut self.breakdown, other.breakdown, |mine, other| {
+                other.into_iter().all(|(value, steps)| match mine.entry(value) {
+                    Entry::Occupied(known) => merge_steps(known.into_mut(), &steps),
+                    Entry::Vacant(place) => {
+                        place.insert(steps);
+                        true
+                    }
                 })
             })
     }
 }
 
-fn merge_optional<T>(mine: &mut Option<T>, other: Option<&T>, merge: impl Fn(&mut T, &T) -> bool) -> bool {
+fn merge_optional<T, O>(mine: &mut Option<T>, other: Option<O>, merge: impl Fn(&mut T, O) -> bool) -> bool {
     match (mine, other) {
         (Some(mine), Some(other)) => merge(mine, other),
         (None, None) => true,

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 /// A number: an integer that neither wraps nor loses digits, or a double.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -115,7 +117,8 @@ fn compare_with_float(left: i128, right: f64) -> Option<Ordering> {
 }
 
 /// A double that is not NaN and not -0, so that equality and order agree.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub(crate) struct Real(f64);
 
 impl Real {
@@ -127,6 +130,20 @@ impl Real {
 
     pub(crate) fn get(self) -> f64 {
         self.0
+    }
+}
+
+impl From<Real> for f64 {
+    fn from(real: Real) -> Self {
+        real.0
+    }
+}
+
+impl TryFrom<f64> for Real {
+    type Error = &'static str;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        Self::new(value).ok_or("NaN is no value")
     }
 }
 
@@ -152,7 +169,7 @@ impl std::hash::Hash for Real {
 
 /// A non-null value of a column. Timestamps and dates are integers in the stored unit. The order is that of the
 /// values; a column never mixes variants.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Scalar {
     Bool(bool),
     Int(i128),

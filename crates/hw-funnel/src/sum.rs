@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::scalar::Number;
 
 /// Count and total of the non-null numbers of a column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sum {
     pub(crate) count: u64,
     total: Total,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Total {
     Int(i128),
     Float(ExactSum),
@@ -126,7 +126,7 @@ impl FixedTerms {
 ///
 /// A term of 53 bits, shifted by up to 31, takes 84 of a limb's 127 bits; the rest leaves room for 2^43 terms before a
 /// limb could overflow.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct ExactSum {
     /// Limb number and content, ascending; most sums need one to three.
     limbs: Vec<(u8, i128)>,
@@ -328,77 +328,6 @@ fn power_of_two(exponent: i64) -> Option<f64> {
         .ok()
         .filter(|biased| (1..1900).contains(biased))?;
     Some(f64::from_bits(biased << 52))
-}
-
-/// [`Sum`] as it is stored: integers as text, since JSON has no 128 bits.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct StoredSum {
-    count: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    int: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limbs: Option<Vec<(u8, String)>>,
-    /// Positive and negative ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    infinities: Option<(u64, u64)>,
-}
-
-impl From<&Sum> for StoredSum {
-    fn from(sum: &Sum) -> Self {
-        let stored = Self {
-            count: sum.count,
-            int: None,
-            limbs: None,
-            infinities: None,
-        };
-        match &sum.total {
-            Total::Int(total) => Self {
-                int: Some(total.to_string()),
-                ..stored
-            },
-            Total::Float(total) => Self {
-                limbs: Some(
-                    total
-                        .limbs
-                        .iter()
-                        .map(|(limb, content)| (*limb, content.to_string()))
-                        .collect(),
-                ),
-                infinities: Some((total.infinities, total.negative_infinities)).filter(|counts| *counts != (0, 0)),
-                ..stored
-            },
-        }
-    }
-}
-
-impl StoredSum {
-    /// `None` if it is neither an integer nor a float sum.
-    pub(crate) fn restore(self) -> Option<Sum> {
-        let total = match (self.int, self.limbs) {
-            (Some(int), None) => Total::Int(int.parse().ok()?),
-            (None, Some(limbs)) => {
-                let (infinities, negative_infinities) = self.infinities.unwrap_or_default();
-                let mut total = ExactSum {
-                    infinities,
-                    negative_infinities,
-                    ..ExactSum::default()
-                };
-                for (limb, content) in limbs {
-                    if usize::from(limb) >= LIMBS {
-                        return None;
-                    }
-                    total.add_to_limb(limb, content.parse().ok()?);
-                }
-                Total::Float(total)
-            }
-            _ => return None,
-        };
-        Some(Sum {
-            count: self.count,
-            total,
-        })
-    }
 }
 
 #[cfg(test)]

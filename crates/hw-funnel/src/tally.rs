@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::AggregationKind;
 use crate::query::{Aggregation, Query};
 use crate::scalar::{Number, Scalar};
 use crate::sum::Sum;
 
 /// The state of one aggregation. Groups never straddle two tallies, so all of them merge exactly.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Tally {
     /// Rows: `count`.
     Rows(u64),

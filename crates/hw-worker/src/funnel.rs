@@ -19,6 +19,8 @@ mod tests;
 pub use question::{FunnelAsker, FunnelQuestion, QuestionFault};
 pub use run::{FunnelRunner, LastJob};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use hw_catalog::{Finding, Groups, Part, Table, TableKind, TableName};
 use hw_funnel::{Dataset, Partial, Query, Validation};
 use hw_job::{
@@ -486,9 +488,11 @@ fn bound(query: &Value, table: &Table) -> Result<Query, Failure> {
 fn merge(query: &Query, parts: &[&TaskView]) -> Result<Partial, Failure> {
     let mut merged = Partial::empty(query);
     for task in parts {
-        let partial = task.outcome.get("partial").unwrap_or(&Value::Null);
-        let partial = Partial::from_json(partial).and_then(|partial| merged.merge(partial));
-        partial
+        let stored = task.outcome.get("partial").and_then(Value::as_str);
+        let stored = stored.and_then(|stored| BASE64_STANDARD.decode(stored).ok());
+        let stored = stored.ok_or_else(|| unreadable("a partial is no text"))?;
+        Partial::from_bytes(&stored)
+            .and_then(|partial| merged.merge(partial))
             .map_err(|error| Failure::new(ErrorClass::Internal, error.code(), error.to_string()).help(error.help()))?;
     }
     Ok(merged)

@@ -1,20 +1,20 @@
-//! The operator's output: one row per partition with the partial as JSON, and the ids of groups beside it.
+//! The operator's output: one row per partition with the partial, and the ids of groups beside it.
 
 use std::sync::Arc;
 
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, LargeBinaryArray, LargeStringArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, LargeBinaryArray, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use hw_funnel::Partial;
 
 use crate::error::QueryError;
 
-/// Columns `partial` (JSON) and `groups` (Arrow IPC of one column; null unless ids are collected).
+/// Columns `partial` (its stored form) and `groups` (Arrow IPC of one column; null unless ids are collected).
 pub(super) fn output_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
-        Field::new("partial", DataType::LargeUtf8, false),
+        Field::new("partial", DataType::LargeBinary, false),
         Field::new("groups", DataType::LargeBinary, true),
     ]))
 }
@@ -23,7 +23,7 @@ pub(super) fn output_schema() -> SchemaRef {
 pub(super) fn encode(mut partial: Partial) -> Result<RecordBatch, ArrowError> {
     let groups = partial.take_groups().map(group_bytes).transpose()?;
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(LargeStringArray::from_iter_values([partial.to_json().to_string()])),
+        Arc::new(LargeBinaryArray::from_iter_values([partial.to_bytes()])),
         Arc::new(LargeBinaryArray::from_opt_vec(vec![groups.as_deref()])),
     ];
     RecordBatch::try_new(output_schema(), columns)
@@ -32,13 +32,13 @@ pub(super) fn encode(mut partial: Partial) -> Result<RecordBatch, ArrowError> {
 /// Merges all rows of a batch into `merged`.
 pub(super) fn merge_into(merged: &mut Partial, batch: &RecordBatch) -> Result<(), QueryError> {
     let missing = || QueryError::internal("the funnel's output lacks a column");
-    let partials = batch
-        .column_by_name("partial")
-        .and_then(|column| column.as_string_opt::<i64>());
-    let groups = batch
-        .column_by_name("groups")
-        .and_then(|column| column.as_binary_opt::<i64>());
-    let (partials, groups) = (partials.ok_or_else(missing)?, groups.ok_or_else(missing)?);
+    let column = |name| {
+        let column = batch
+            .column_by_name(name)
+            .and_then(|column| column.as_binary_opt::<i64>());
+        column.ok_or_else(missing)
+    };
+    let (partials, groups) = (column("partial")?, column("groups")?);
     for row in 0..batch.num_rows() {
         let bytes = groups.is_valid(row).then(|| groups.value(row));
         merged.merge(decode(partials.value(row), bytes)?)?;
@@ -46,9 +46,8 @@ pub(super) fn merge_into(merged: &mut Partial, batch: &RecordBatch) -> Result<()
     Ok(())
 }
 
-fn decode(json: &str, groups: Option<&[u8]>) -> Result<Partial, QueryError> {
-    let stored = serde_json::from_str(json).map_err(|error| QueryError::internal(error.to_string()))?;
-    let mut partial = Partial::from_json(&stored)?;
+fn decode(stored: &[u8], groups: Option<&[u8]>) -> Result<Partial, QueryError> {
+    let mut partial = Partial::from_bytes(stored)?;
     if let Some(bytes) = groups {
         let ids = read_groups(bytes).map_err(|error| QueryError::internal(error.to_string()))?;
         partial.set_groups(ids);

@@ -8,6 +8,7 @@ use arrow_array::{
 };
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
 use hw_catalog::Groups;
+use hw_funnel::Partial;
 use serde_json::{Value, json};
 
 use super::order::{Order, ordered};
@@ -105,7 +106,7 @@ fn queries() -> Vec<Value> {
     ]
 }
 
-async fn answer(world: &World, query: &Value) -> Value {
+async fn answer(world: &World, query: &Value) -> Partial {
     let stored = world.tables.stored("t");
     let scan = FunnelScan {
         table: stored.table,
@@ -113,7 +114,7 @@ async fn answer(world: &World, query: &Value) -> Value {
         query: query.clone(),
         export: None,
     };
-    world.session().run_funnel(scan).await.unwrap().partial.to_json()
+    world.session().run_funnel(scan).await.unwrap().partial
 }
 
 /// Until the parts are held with these columns at the latest.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow_schema::Schema;
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use futures::{StreamExt as _, stream};
 use hw_catalog::{Dataset, Part, Table, TableKind, TableName, TableVersion};
 use hw_files::{
@@ -198,7 +200,7 @@ impl FunnelRunner {
         };
         let files = groups.iter().map(|published| published.path.clone()).collect();
         let document = json!({
-            "partial": partial.to_json(),
+            "partial": BASE64_STANDARD.encode(partial.to_bytes()),
             "groups": groups,
             "columns": columns,
             "bytesRead": bytes_read,
