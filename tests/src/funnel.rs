@@ -560,6 +560,13 @@ fn the_demo_shows_real_flights_and_runs_twice() {
             );
         }
     }
+    for (format, beginning) in [("svg", "<svg"), ("html", "<!DOCTYPE html>")] {
+        let drawn = sandbox.ok(["demo", "--format", format]);
+        assert!(
+            drawn.starts_with(beginning) && drawn.contains("departed on time") | drawn.contains("flights"),
+            "{drawn}"
+        );
+    }
 }
 
 #[test]
@@ -593,6 +600,12 @@ fn a_table_that_is_there_is_replaced_only_if_told() {
         run("groups.csv", &["--replace"]).code,
         3,
         "a file is written anew anyway"
+    );
+    let itself = run("events", &["--replace"]);
+    assert_eq!(
+        (itself.code, &itself.problem()["errors"][0]["pointer"]),
+        (3, &"/export/table".into()),
+        "{itself:?}"
     );
     let jobs = sandbox.json(["job", "list", "--kind", "funnel", "--format", "json"]);
     assert_eq!(

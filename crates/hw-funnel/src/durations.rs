@@ -5,6 +5,7 @@
 //! exactly, so the answer does not depend on the order of merging.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -181,30 +182,34 @@ fn bucket_of(duration: f64) -> i32 {
 }
 
 /// Number of the bar that a duration falls into: bar `3 e` starts at `10^e`, the next ones at 2 and 5 times that.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the logarithm of a double is small; zero saturates"
-)]
 fn bar_of(duration: f64) -> i32 {
-    if duration.is_infinite() {
-        return 3 * (f64::MAX_10_EXP + 1);
-    }
-    let guess = 3 * (duration.log10().floor().max(-330.0) as i32);
-    // The logarithm may be off by one at a bound; the bounds themselves decide.
-    (guess - 3..=guess + 5)
-        .rev()
-        .find(|bar| bound_of(*bar) <= duration)
-        .unwrap_or(guess)
+    let below = BOUNDS.partition_point(|bound| *bound <= duration);
+    FIRST_BAR + i32::try_from(below).unwrap_or(i32::MAX - 1) - 1
 }
+
+/// The bar of the smallest double; the last one begins at infinity.
+const FIRST_BAR: i32 = 3 * (f64::MIN_10_EXP - 18);
+const LAST_BAR: i32 = 3 * (f64::MAX_10_EXP + 1);
+
+/// Lower bounds of all bars.
+static BOUNDS: LazyLock<Vec<f64>> = LazyLock::new(|| (FIRST_BAR..=LAST_BAR).map(parsed_bound).collect());
 
 /// Lower bound of a bar.
 fn bound_of(bar: i32) -> f64 {
+    let place = usize::try_from(bar - FIRST_BAR).ok();
+    place
+        .and_then(|place| BOUNDS.get(place))
+        .copied()
+        .unwrap_or(f64::INFINITY)
+}
+
+/// Text gives the double nearest to the decimal number, which repeated multiplication does not.
+fn parsed_bound(bar: i32) -> f64 {
     let digit = match bar.rem_euclid(3) {
         0 => 1,
         1 => 2,
         _ => 5,
     };
-    // Text gives the double nearest to the decimal number, which repeated multiplication does not.
     format!("{digit}e{}", bar.div_euclid(3))
         .parse()
         .unwrap_or(f64::INFINITY)

@@ -115,11 +115,17 @@ fn facts(times: &Times) -> String {
     format!("{}{about}", parts.join(" · "))
 }
 
-/// As the tables have it, unless that takes too much room.
+/// As the tables have it; large ones without a fraction, or shorter still.
 fn plain(value: f64) -> String {
     let text = number(value);
-    match value.abs() < 1e6 && text.len() <= 12 {
-        true => text,
-        false => short(value),
+    match value.abs() {
+        ..1e4 if text.len() <= 12 => text,
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "times are positive and small here"
+        )]
+        1e4..1e6 => count(value.round() as u64),
+        _ => short(value),
     }
 }

@@ -13,7 +13,9 @@ use super::table::Page;
 /// Writes the data below the data folder, registers them as a table, asks a funnel and prints the answer and what to try
 /// next. Safe to run again.
 #[derive(Debug, Args)]
-#[command(after_long_help = "Examples:\n  headwater demo\n  headwater demo funnel --data-dir /tmp/try")]
+#[command(
+    after_long_help = "Examples:\n  headwater demo\n  headwater demo funnel --data-dir /tmp/try\n  headwater demo --format html > delays.html"
+)]
 pub(crate) struct DemoArgs {
     /// Which one
     #[arg(default_value = "funnel")]

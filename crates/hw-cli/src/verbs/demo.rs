@@ -1,18 +1,17 @@
 //! `headwater demo`: ordinary requests over data that the program brings along.
 
 use hw_api::RegisterRequest;
-use hw_chart::FunnelResult;
+use hw_chart::{FunnelResult, Picture};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::{DemoArgs, Format, JobArgs};
 use crate::client::{Call, parse};
-use crate::console::Answer;
 use crate::context::{Context, Ended, quoted};
 use crate::failure::Ending;
 use crate::program::DemoData;
 use crate::render::funnel::{chart, csv, stats_line};
-use crate::verbs::funnel::command_line;
+use crate::verbs::funnel::{command_line, draw};
 use crate::verbs::lists::machine_document;
 use crate::verbs::running::{Outcome, Settled, run_job};
 
@@ -24,7 +23,7 @@ struct FunnelBody<'a> {
 }
 
 pub(crate) async fn run(context: &mut Context, args: &DemoArgs) -> Ended {
-    let format = context.console.plain_format(Answer::Document)?;
+    let format = context.console.funnel_format()?;
     let data = context.program.demo(&context.local, &args.name)?;
     context
         .console
@@ -78,6 +77,14 @@ fn print(context: &mut Context, data: &DemoData, settled: &Settled, format: Form
             context.console.data(text)?;
         }
         Format::Csv => context.console.data(csv(&result))?,
+        Format::Svg | Format::Html => {
+            let picture = Picture {
+                title: &data.table,
+                query: &data.query,
+                result: &result,
+            };
+            context.console.data(draw(&picture, format))?;
+        }
         format => machine_document(context, &settled.result, format)?,
     }
     let style = context.console.error_style;

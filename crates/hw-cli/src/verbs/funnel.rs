@@ -161,12 +161,17 @@ fn print_result(
                 query,
                 result: &parse(&settled.result)?,
             };
-            context.console.data(match format {
-                Format::Html => picture.html(),
-                _ => picture.svg(),
-            })
+            context.console.data(draw(&picture, format))
         }
         format => machine_document(context, &settled.result, format),
+    }
+}
+
+/// A page, or the bare picture.
+pub(crate) fn draw(picture: &Picture<'_>, format: Format) -> String {
+    match format {
+        Format::Html => picture.html(),
+        _ => picture.svg(),
     }
 }
 

@@ -88,6 +88,17 @@ impl ExportSpec {
         }
     }
 
+    /// A query cannot put its groups in the place of the table that it reads.
+    pub(super) fn over_itself(&self, read: Option<&TableName>) -> Option<Finding> {
+        match &self.target {
+            ExportTarget::Table(name) if self.replace && Some(name) == read => {
+                let finding = fault(format!("`{name}` is the table that is read"), "/export/table");
+                Some(finding.help("write the groups to a table of another name"))
+            }
+            ExportTarget::Table(_) | ExportTarget::File(_) => None,
+        }
+    }
+
     /// What is wrong with the step for a funnel of so many steps.
     pub(super) fn step_fault(&self, steps: Option<usize>) -> Option<Finding> {
         let steps = steps.unwrap_or(0);

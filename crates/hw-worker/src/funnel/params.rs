@@ -48,6 +48,8 @@ impl Params {
         let group = text(members, "group", &mut faults);
         let time = text(members, "time", &mut faults);
         let export = ExportSpec::parse(members.get("export"), &mut faults);
+        let read = source.as_ref().and_then(Source::table);
+        faults.extend(export.as_ref().and_then(|export| export.over_itself(read.as_ref())));
         if members.get("cache").is_some_and(|cache| !cache.is_boolean()) {
             faults.push(fault("`cache` must be true or false", "/cache"));
         }

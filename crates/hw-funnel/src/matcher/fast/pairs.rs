@@ -3,7 +3,7 @@
 //! As long as there are few values, a pair is a place in a table with a fixed number of places per group; beyond that,
 //! pairs are looked up.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use crate::memory::{Lent, Memory};
 

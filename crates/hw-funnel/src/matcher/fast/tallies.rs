@@ -4,7 +4,9 @@
 //! is counted once per class, over numbers of values rather than values; at the end the classes are added to the lists of
 //! the answer that they belong to.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::HashSet;
 
 use super::super::MatchError;
 use super::groups::{NO_SLOT, RowSlots};
@@ -156,7 +158,7 @@ impl Tallying {
                     is_float: shape.number_column().is_some_and(|column| query.is_float(column)),
                     classes: vec![Class::default(); count],
                     bits: Vec::new(),
-                    seen: HashSet::new(),
+                    seen: HashSet::default(),
                 })
                 .collect(),
             classes,

@@ -1,6 +1,6 @@
 //! Values of a column to dense numbers, given in the order of first sight.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::super::MatchError;
 use super::input::{Code, Codes, Input, cells, with_codes};
