@@ -48,6 +48,7 @@ pub(crate) fn table(
         parts.files,
         Reading::Parquet(parts.readers),
         stored.table.rows,
+        engine.threads(),
         Arc::clone(counters),
     ))
 }

@@ -115,6 +115,7 @@ impl Named<'_> {
             files,
             reading,
             None,
+            self.engine.threads(),
             Arc::clone(self.counters),
         ))
     }

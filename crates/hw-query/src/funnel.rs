@@ -37,6 +37,7 @@ mod listed;
 mod node;
 mod output;
 mod planner;
+mod room;
 mod run;
 mod skip;
 mod spec;

@@ -47,17 +47,19 @@ pub(crate) struct FilesTable {
     files: Vec<PartitionedFile>,
     reading: Reading,
     rows: Option<u64>,
+    threads: usize,
     counters: Arc<Counters>,
 }
 
 impl FilesTable {
-    /// A table of `files` within `store`, whose rows have `schema`. `rows` is an estimate for the planner.
+    /// A table of `files` within `store`, whose rows have `schema`, read by `threads`. `rows` is an estimate for the planner.
     pub(crate) fn new(
         schema: SchemaRef,
         store: ObjectStoreUrl,
         files: Vec<PartitionedFile>,
         reading: Reading,
         rows: Option<u64>,
+        threads: usize,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
@@ -66,12 +68,14 @@ impl FilesTable {
             files,
             reading,
             rows,
+            threads,
             counters,
         }
     }
 
+    /// One for each thread at most, even if what is read is distributed over more partitions.
     fn groups(&self, partitions: usize) -> Vec<FileGroup> {
-        FileGroup::new(self.files.clone()).split_files(partitions)
+        FileGroup::new(self.files.clone()).split_files(partitions.min(self.threads))
     }
 
     /// Never exact: counts and bounds must come from the files, so that a missing file is noticed.

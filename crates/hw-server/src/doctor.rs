@@ -1,6 +1,9 @@
 //! The self-check: each thing that can be wrong with an installation, and its remedy.
 
+use std::path::Path;
+
 use hw_api::{Check, CheckState};
+use hw_files::Location;
 use hw_job::Timestamp;
 
 use crate::config::show_size;
@@ -24,6 +27,7 @@ pub(crate) async fn examine(state: &State) -> Vec<Check> {
     let mut checks = vec![
         version(state),
         store(state).await,
+        files(state),
         data_folder(state),
         file_system(state),
         disk(state),
@@ -84,6 +88,42 @@ async fn store(state: &State) -> Check {
     match state.store().check().await {
         Ok(()) => ok("store", format!("the {backend} store{place} answers")),
         Err(error) => failed("store", error.to_string(), error.help()),
+    }
+}
+
+fn files(state: &State) -> Check {
+    let folder = &state.parts().folder;
+    let configured = state.parts().config.config.files.root.as_deref();
+    let root = match configured.map(|root| Location::parse(root, Some(folder.path()))) {
+        Some(Ok(root)) => root.local_path().ok_or_else(|| root.shown()),
+        // The deployment does not start with a root that is no location.
+        Some(Err(_)) | None => Ok(folder.files()),
+    };
+    let is_shared = |path: &Path| host::file_system(path).is_some_and(|found| found.network);
+    match root {
+        Err(shown) => ok(
+            "files",
+            format!("results and tables of this deployment are kept in `{shown}`"),
+        ),
+        Ok(path) => local_files(&path, state.store().backend(), is_shared(&path)),
+    }
+}
+
+/// A store that several hosts share tells each of them of files that only one of them has.
+fn local_files(path: &Path, backend: &str, is_shared: bool) -> Check {
+    let path = path.display();
+    match backend == "postgres" && !is_shared {
+        false => ok(
+            "files",
+            format!("results and tables of this deployment are kept in `{path}`"),
+        ),
+        true => warning(
+            "files",
+            format!(
+                "hosts may share the store, but results and tables are kept in `{path}`, which no other host reads"
+            ),
+            "set `files.root` to a bucket or a folder of the network, unless all processes run on this host",
+        ),
     }
 }
 
@@ -245,5 +285,18 @@ async fn workers(state: &State) -> Option<Check> {
         Ok(_) => None,
         // The check of the store tells it.
         Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_host_do_not_fit_a_store_of_several() {
+        let state = |backend, is_shared| local_files(Path::new("/srv/files"), backend, is_shared).state;
+        assert_eq!(state("postgres", false), CheckState::Warning);
+        assert_eq!(state("postgres", true), CheckState::Ok);
+        assert_eq!(state("sqlite", false), CheckState::Ok);
     }
 }

@@ -1,12 +1,11 @@
 //! The operator in a physical plan.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arrow_array::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, internal_err};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -23,6 +22,7 @@ use hw_funnel::{MatchError, Matcher};
 use tokio::sync::Semaphore;
 
 use super::output::{encode, output_schema};
+use super::room::{Room, Share};
 use super::spec::FunnelSpec;
 use crate::error::QueryError;
 
@@ -37,6 +37,8 @@ pub struct FunnelExec {
     metrics: ExecutionPlanMetricsSet,
     /// One permit for each matcher that may hold rows.
     turns: Arc<Semaphore>,
+    /// Given back with the last matcher, whoever still has the plan.
+    room: Mutex<Weak<Room>>,
 }
 
 impl FunnelExec {
@@ -51,6 +53,7 @@ impl FunnelExec {
         .with_scheduling_type(SchedulingType::Cooperative);
         Self {
             turns: Arc::new(Semaphore::new(spec.options().matchers_max)),
+            room: Mutex::default(),
             input,
             spec,
             properties: Arc::new(properties),
@@ -70,12 +73,20 @@ impl FunnelExec {
         Ok(Distribution::KeyPartitioned(vec![Arc::new(group)]))
     }
 
+    fn room(&self, context: &TaskContext) -> Arc<Room> {
+        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        room.upgrade().unwrap_or_else(|| {
+            let made = Room::new(context.memory_pool(), self.spec.options().room);
+            *room = Arc::downgrade(&made);
+            made
+        })
+    }
+
     fn matching(&self, partition: usize, context: &TaskContext) -> Result<Matching, DataFusionError> {
-        let consumer = MemoryConsumer::new(format!("FunnelExec[{partition}]"));
         Ok(Matching {
             spec: Arc::clone(&self.spec),
             matcher: new_matcher(&self.spec, &self.input)?,
-            reservation: consumer.register(context.memory_pool()),
+            share: Share::of(self.room(context)),
             metrics: BaselineMetrics::new(&self.metrics, partition),
             input_rows: MetricBuilder::new(&self.metrics).counter("input_rows", partition),
         })
@@ -98,7 +109,7 @@ fn failed(error: MatchError) -> DataFusionError {
 struct Matching {
     spec: Arc<FunnelSpec>,
     matcher: Matcher,
-    reservation: MemoryReservation,
+    share: Share,
     metrics: BaselineMetrics,
     input_rows: Count,
 }
@@ -126,7 +137,7 @@ impl Matching {
         self.matcher.push(batch).map_err(failed)?;
         self.input_rows.add(batch.num_rows());
         timer.done();
-        self.reservation.try_resize(self.matcher.memory_size())
+        self.share.resize(self.matcher.memory_size())
     }
 }
 

@@ -40,8 +40,14 @@ const ROW_BYTES_STORED: u64 = 8;
 /// Bytes that a matcher is taken to hold for each cell.
 const CELL_BYTES: u64 = 32;
 
-/// Partitions that rows are distributed over at most; each has a buffer of its own.
-const PARTITIONS_MAX: usize = 64;
+/// Partitions that rows are distributed over at most; each has buffers of its own.
+const PARTITIONS_MAX: usize = 512;
+
+/// Bytes that a row is taken to have on its way to its partition.
+const ROW_BYTES_MOVED: usize = 64;
+
+/// Fewest rows of a batch on its way.
+const BATCH_ROWS_MIN: usize = 256;
 
 /// Partitions for a source whose size is not known, per thread.
 const PARTITIONS_UNKNOWN: usize = 4;
@@ -99,8 +105,17 @@ impl Source {
 /// Rows that are matched by one plan.
 pub(super) struct Relation {
     rows: Arc<dyn TableProvider>,
-    /// Partitions that rows are distributed over by group; 1 leaves them as they come.
-    partitions: usize,
+    spread: Spread,
+}
+
+/// How many rows a relation has, and what follows for distributing them by group.
+#[derive(Debug, Clone, Copy)]
+enum Spread {
+    Unknown,
+    /// All groups of these rows are whole, and other tasks match others meanwhile: distributed only if they are too many.
+    Alone(u64),
+    /// Of these rows nothing is known, and nothing else is matched.
+    Together(u64),
 }
 
 /// One plan of the operator.
@@ -274,7 +289,7 @@ impl FunnelWork {
             dataset: dataset_of_schema(&rows.schema(), group, time),
             relations: vec![Relation {
                 rows,
-                partitions: (self.engine.threads() * PARTITIONS_UNKNOWN).min(PARTITIONS_MAX),
+                spread: Spread::Unknown,
             }],
             straddling: true,
             parts: None,
@@ -292,13 +307,11 @@ impl FunnelWork {
         let all = table.dataset.as_ref().map_or(0, |dataset| dataset.parts);
         let relations = match table.groups {
             Groups::Contained => {
-                let alone = |part: &Part| self.relation(catalog, table, vec![part.clone()]);
+                let alone = |part: &Part| self.relation(catalog, table, vec![part.clone()], Spread::Alone);
                 parts.iter().map(alone).collect::<Result<_, _>>()?
             }
             Groups::Split if parts.len() as u64 == all => {
-                let mut together = self.relation(catalog, table, parts.to_vec())?;
-                together.partitions = together.partitions.max(self.engine.threads()).max(2);
-                vec![together]
+                vec![self.relation(catalog, table, parts.to_vec(), Spread::Together)?]
             }
             Groups::Split => {
                 return Err(QueryError::internal(format!(
@@ -316,21 +329,17 @@ impl FunnelWork {
         })
     }
 
-    /// The rows of some parts, distributed so far that those of the matchers under way fit into half of the pool.
     fn relation(
         &self,
         catalog: &StatementCatalog,
         table: &Arc<Table>,
         parts: Vec<Part>,
+        spread: fn(u64) -> Spread,
     ) -> Result<Relation, QueryError> {
-        let cells = table.schema.fields().len() as u64;
-        let rows: u64 = parts
+        let count: u64 = parts
             .iter()
             .map(|part| part.rows.unwrap_or(part.bytes / ROW_BYTES_STORED))
             .sum();
-        let bytes = rows.saturating_mul(ROW_BYTES + CELL_BYTES * cells);
-        let each = (self.engine.limits().memory / 2 / self.engine.threads() as u64).max(1);
-        let partitions = usize::try_from(bytes.div_ceil(each)).unwrap_or(usize::MAX);
         let stored = StoredTable {
             table: Arc::clone(table),
             parts: parts.into(),
@@ -339,8 +348,36 @@ impl FunnelWork {
         let rows = dataset::table(&self.engine, &catalog.stores, &self.counters, &stored)?;
         Ok(Relation {
             rows: Arc::new(rows),
-            partitions: partitions.clamp(1, PARTITIONS_MAX),
+            spread: spread(count),
         })
+    }
+
+    /// Partitions that rows are distributed over by group, and the memory that all matchers of the plan have: half of the pool
+    /// at most, into which those under way fit. 1 partition leaves the rows as they come.
+    fn partitions(&self, spread: Spread, columns: usize) -> (usize, usize) {
+        let threads = self.engine.threads();
+        let half = usize::try_from(self.engine.limits().memory / 2).unwrap_or(usize::MAX);
+        let row = ROW_BYTES + CELL_BYTES * columns as u64;
+        let bytes = |rows: u64| usize::try_from(rows.saturating_mul(row)).unwrap_or(usize::MAX);
+        let needed = |rows: u64, room: usize| bytes(rows).div_ceil((room / threads).max(1));
+        let (partitions, room) = match spread {
+            Spread::Unknown => (threads * PARTITIONS_UNKNOWN, 0),
+            // There are as many tasks as threads.
+            Spread::Alone(rows) => (needed(rows, half / threads), bytes(rows).min(half / threads)),
+            Spread::Together(rows) => (needed(rows, half).max(threads).max(2), bytes(rows).min(half)),
+        };
+        (partitions.clamp(1, PARTITIONS_MAX), room)
+    }
+
+    /// Every thread fills a batch for every partition: the more there are, the smaller are the batches.
+    fn config_of(&self, partitions: usize) -> SessionConfig {
+        let room = usize::try_from(self.engine.limits().memory / 8).unwrap_or(usize::MAX);
+        let batch = room / (ROW_BYTES_MOVED * partitions * self.engine.threads());
+        let usual = self.config.batch_size();
+        let config = self.config.clone().with_target_partitions(partitions);
+        config
+            .with_batch_size(batch.clamp(BATCH_ROWS_MIN.min(usual), usual))
+            .with_round_robin_repartition(false)
     }
 
     pub(super) async fn plan(
@@ -351,13 +388,23 @@ impl FunnelWork {
     ) -> Result<FunnelPlan, QueryError> {
         let failed = |error| from_execution(error, self.engine.limits());
         let options = Options {
-            redistribute: relation.partitions > 1,
+            redistribute: false,
             matchers_max: self.engine.threads(),
+            room: 0,
             export: self.scan.export(),
         };
-        let spec = Arc::new(FunnelSpec::new(self.scan.query(), dataset, options)?);
-        let config = self.config.clone().with_target_partitions(relation.partitions);
-        let state = state_with(&self.engine, config, catalog);
+        let spec = FunnelSpec::new(self.scan.query(), dataset, options)?;
+        let (partitions, room) = self.partitions(relation.spread, spec.columns());
+        let redistributed = Options {
+            redistribute: true,
+            room,
+            ..options
+        };
+        let spec = Arc::new(match partitions {
+            1 => spec,
+            _ => spec.with_options(redistributed),
+        });
+        let state = state_with(&self.engine, self.config_of(partitions), catalog);
         let logical = logical_plan(&spec, dataset, &relation.rows).map_err(failed)?;
         let plan = state.create_physical_plan(&logical).await.map_err(failed)?;
         Ok(FunnelPlan {

@@ -28,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) redistribute: bool,
     /// Matchers that hold rows at the same time in one process; the others' rows wait, on disk if need be.
     pub(crate) matchers_max: usize,
+    /// Bytes that are reserved for these before their rows come.
+    pub(crate) room: usize,
     /// Which groups' ids to collect.
     pub(crate) export: Option<GroupExport>,
 }
@@ -48,6 +50,8 @@ struct Document {
     dataset: Facts,
     redistribute: bool,
     matchers_max: usize,
+    #[serde(default)]
+    room: usize,
     export: Option<StoredExport>,
 }
 
@@ -91,6 +95,16 @@ impl FunnelSpec {
         })
     }
 
+    /// The same, to be run otherwise.
+    pub(crate) fn with_options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Columns that the query reads.
+    pub(crate) fn columns(&self) -> usize {
+        self.facts.columns.len()
+    }
+
     pub(crate) fn query(&self) -> &Arc<Query> {
         &self.query
     }
@@ -110,6 +124,7 @@ impl FunnelSpec {
             dataset: self.facts.clone(),
             redistribute: self.options.redistribute,
             matchers_max: self.options.matchers_max,
+            room: self.options.room,
             export: self.options.export.map(StoredExport::from),
         };
         // Nothing in the document can fail to be JSON: texts, numbers, and a document that was JSON before.
@@ -136,6 +151,7 @@ impl FunnelSpec {
         let options = Options {
             redistribute: document.redistribute,
             matchers_max: document.matchers_max.max(1),
+            room: document.room,
             export: document.export.map(GroupExport::from),
         };
         Ok(Self::new(&document.query, &dataset, options)?)

@@ -426,6 +426,26 @@ async fn rows_that_wait_for_their_turn_are_spilled() {
     assert_eq!(tight.engine.memory().reserved, 0);
 }
 
+/// The rows take some ten times the limit, and the numbers of partitions that follow from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_ten_times_the_limit_are_matched() {
+    for groups in [Groups::Contained, Groups::Split] {
+        let rows = 1_000_000;
+        let roomy = World::new();
+        large(&roomy, rows, groups).await;
+        let (scan, query) = table_scan(&roomy, &two_steps());
+        let expected = roomy.session().run_funnel(scan).await.unwrap().partial;
+        let tight = World::with(|config| {
+            config.memory_limit = 3 << 20;
+            config.spill_limit = 1 << 30;
+        });
+        large(&tight, rows, groups).await;
+        let (scan, _) = table_scan(&tight, &two_steps());
+        let found = tight.session().run_funnel(scan).await.unwrap();
+        assert_eq!(shown(&query, &found.partial), shown(&query, &expected));
+    }
+}
+
 #[tokio::test]
 async fn a_group_set_beyond_the_memory_is_refused() {
     let world = World::with(|config| {
@@ -505,6 +525,7 @@ async fn documents_of_other_versions_are_refused() {
     let options = spec::Options {
         redistribute: true,
         matchers_max: 3,
+        room: 1 << 20,
         export: None,
     };
     let spec = spec::FunnelSpec::new(&scan.query, &dataset, options).unwrap();

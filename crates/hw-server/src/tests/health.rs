@@ -92,6 +92,7 @@ async fn the_doctor_looks_at_everything() {
         [
             "version",
             "store",
+            "files",
             "data folder",
             "file system",
             "disk space",
@@ -114,8 +115,8 @@ async fn the_doctor_sees_an_open_data_folder() {
     let path = setting.state.parts().folder.path().to_owned();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     let doctor = setting.get("/api/v1/doctor").await.ok();
-    assert_eq!(doctor["checks"][2]["state"], "warning");
-    assert_eq!(doctor["checks"][2]["remedy"], format!("chmod 700 '{}'", path.display()));
+    assert_eq!(doctor["checks"][3]["state"], "warning");
+    assert_eq!(doctor["checks"][3]["remedy"], format!("chmod 700 '{}'", path.display()));
 }
 
 #[tokio::test]
