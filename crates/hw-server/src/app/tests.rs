@@ -411,6 +411,45 @@ async fn a_worker_process_announces_itself() {
 }
 
 #[tokio::test]
+async fn a_worker_process_tells_its_own_metrics() {
+    let parent = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    let start = |stopped: oneshot::Receiver<()>| {
+        let settings = WorkerProcessSettings {
+            slots: Some(1),
+            labels: Vec::new(),
+            shutdown: stopped.map(|_| ()).boxed(),
+        };
+        let config = config(&[("worker.metrics", &address.to_string())]);
+        tokio::spawn(serve_worker(config, folder(&parent), settings))
+    };
+    let (_stop, stopped) = oneshot::channel();
+    let problem = start(stopped).await.unwrap().unwrap_err();
+    assert_eq!(problem.code, "HW-C012");
+    drop(free);
+    let (stop, stopped) = oneshot::channel();
+    let worker = start(stopped);
+    let told = async {
+        loop {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return exchange(stream, "/metrics", "").await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(10), told).await.unwrap();
+    assert!(told.contains("headwater_build_info"), "{told}");
+    for (path, status) in [("/health/ready", 200), ("/api/v1/workers", 404)] {
+        let answer = exchange(TcpStream::connect(address).await.unwrap(), path, "").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    stop.send(()).unwrap();
+    worker.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
 async fn the_store_is_backed_up_while_it_is_in_use() {
     let parent = tempfile::tempdir().unwrap();
     let app = one_shot(&parent).await;

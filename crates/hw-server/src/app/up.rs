@@ -132,15 +132,52 @@ async fn serve_app(app: &App, lock: &UpLock, settings: UpSettings) -> Result<(),
     Ok(())
 }
 
-/// Listeners that are bound, and what each lets requests without a token do.
+/// Listeners that are bound.
 struct Doors {
-    http: Vec<(TcpListener, Option<Role>)>,
+    http: Vec<Door>,
     /// For metrics alone.
-    metrics: Option<(TcpListener, Option<Role>)>,
+    metrics: Option<Door>,
     /// How the HTTP listeners encrypt, if they do.
     tls: Option<Tls>,
     socket: UnixListener,
     socket_path: PathBuf,
+}
+
+/// A listener, and what it lets requests without a token do.
+type Door = (TcpListener, Option<Role>);
+
+/// What is asked of requests that come over the network.
+struct Guard {
+    /// Whether the loopback is asked for the token of the data folder.
+    own_token: bool,
+    tls: Option<Tls>,
+    /// What a client's certificate stands for, where clients show one.
+    of_certificate: Option<Option<Role>>,
+}
+
+impl Guard {
+    fn of(app: &App) -> Result<Self, Fault> {
+        let config = app.state.config();
+        let own_token = config.auth.loopback_token;
+        if own_token {
+            app.state
+                .set_own_token(app.state.parts().folder.ensure_token(parts::random_bytes())?);
+        }
+        let settings = &config.http.tls;
+        let tls = Tls::of(settings, app.state.parts().folder.path());
+        let tls = tls.map_err(|findings| StartError::Tls { findings })?;
+        let of_certificate = tls.as_ref().filter(|tls| tls.knows_clients);
+        Ok(Self {
+            own_token,
+            of_certificate: of_certificate.map(|_| role_of(&settings.client_role)),
+            tls,
+        })
+    }
+
+    async fn open(&self, app: &App, address: SocketAddr) -> Result<Door, Fault> {
+        let without_token = without_token(address, self.own_token, self.of_certificate);
+        open_door(app, address, without_token).await
+    }
 }
 
 async fn open_doors(
@@ -149,26 +186,13 @@ async fn open_doors(
     metrics: Option<SocketAddr>,
     runtime_folder: Option<PathBuf>,
 ) -> Result<Doors, Fault> {
-    let config = app.state.config();
-    let own_token = config.auth.loopback_token;
-    if own_token {
-        app.state
-            .set_own_token(app.state.parts().folder.ensure_token(parts::random_bytes())?);
-    }
-    let settings = &config.http.tls;
-    let tls = Tls::of(settings, app.state.parts().folder.path()).map_err(|findings| StartError::Tls { findings })?;
-    let of_certificate = tls.as_ref().filter(|tls| tls.knows_clients);
-    let of_certificate = of_certificate.map(|_| role_of(&settings.client_role));
+    let guard = Guard::of(app)?;
     let mut http = Vec::new();
     for address in addresses {
-        let without_token = without_token(address, own_token, of_certificate);
-        http.push(open_door(app, address, without_token).await?);
+        http.push(guard.open(app, address).await?);
     }
     let metrics = match metrics {
-        Some(address) => {
-            let without_token = without_token(address, own_token, of_certificate);
-            Some(open_door(app, address, without_token).await?)
-        }
+        Some(address) => Some(guard.open(app, address).await?),
         None => None,
     };
     let folder = &app.state.parts().folder;
@@ -181,18 +205,30 @@ async fn open_doors(
     Ok(Doors {
         http,
         metrics,
-        tls,
+        tls: guard.tls,
         socket,
         socket_path,
     })
 }
 
+/// Serves metrics and health alone at an address, until the process stops. Gives where, and what ends when it has.
+pub(super) async fn serve_metrics(app: &App, address: SocketAddr) -> Result<(String, JoinSet<()>), Fault> {
+    let guard = Guard::of(app)?;
+    let (listener, without_token) = guard.open(app, address).await?;
+    let place = format!("{}/metrics", address_of(&listener, guard.tls.is_some()));
+    let router = metrics_router(&app.state, Transport::Tcp { without_token });
+    let mut listeners = JoinSet::new();
+    listeners.spawn(serve(
+        encrypted(listener, guard.tls.as_ref()),
+        router,
+        limits(app),
+        app.stop.clone(),
+    ));
+    Ok((place, listeners))
+}
+
 /// Listens at an address, unless it would be open to others.
-async fn open_door(
-    app: &App,
-    address: SocketAddr,
-    without_token: Option<Role>,
-) -> Result<(TcpListener, Option<Role>), Fault> {
+async fn open_door(app: &App, address: SocketAddr, without_token: Option<Role>) -> Result<Door, Fault> {
     let is_open = !address.ip().is_loopback() && without_token.is_none();
     if is_open && !app.state.config().auth.loopback_token && !has_token(app).await? {
         return Err(StartError::Unguarded { address }.into());
@@ -230,24 +266,42 @@ fn address_of(listener: &TcpListener, is_encrypted: bool) -> String {
         .unwrap_or_default()
 }
 
-fn start(app: &App, doors: Doors) -> JoinSet<()> {
+fn limits(app: &App) -> ListenLimits {
     let http = &app.state.config().http;
-    let limits = ListenLimits {
+    ListenLimits {
         connections: Arc::new(Semaphore::new(http.connections_max)),
         drain: http.drain.0,
-    };
-    let mut listeners = JoinSet::new();
-    let encrypted = |listener| match &doors.tls {
+    }
+}
+
+fn encrypted(listener: TcpListener, tls: Option<&Tls>) -> Listener {
+    match tls {
         Some(tls) => Listener::Tls(listener, tls.clone()),
         None => Listener::Tcp(listener),
-    };
+    }
+}
+
+fn start(app: &App, doors: Doors) -> JoinSet<()> {
+    let limits = limits(app);
+    let tls = doors.tls.as_ref();
+    let mut listeners = JoinSet::new();
     for (listener, without_token) in doors.http {
         let router = router(&app.state, Transport::Tcp { without_token });
-        listeners.spawn(serve(encrypted(listener), router, limits.clone(), app.stop.clone()));
+        listeners.spawn(serve(
+            encrypted(listener, tls),
+            router,
+            limits.clone(),
+            app.stop.clone(),
+        ));
     }
     if let Some((listener, without_token)) = doors.metrics {
         let router = metrics_router(&app.state, Transport::Tcp { without_token });
-        listeners.spawn(serve(encrypted(listener), router, limits.clone(), app.stop.clone()));
+        listeners.spawn(serve(
+            encrypted(listener, tls),
+            router,
+            limits.clone(),
+            app.stop.clone(),
+        ));
     }
     let router = router(&app.state, Transport::Unix);
     listeners.spawn(serve(Listener::Unix(doors.socket), router, limits, app.stop.clone()));

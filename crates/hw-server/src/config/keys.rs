@@ -120,6 +120,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     plain("worker.disk", Kind::Size),
     plain("worker.gpu", Kind::Count(0, 4096)),
     plain("worker.counters", Kind::Counters),
+    plain("worker.metrics", Kind::Address),
     plain("retry.counted_max", Kind::Count(1, 1000)),
     plain("retry.lost_max", Kind::Count(1, 1000)),
     plain("retry.deaths_max", Kind::Count(1, 1000)),

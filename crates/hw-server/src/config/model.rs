@@ -231,6 +231,9 @@ pub struct WorkerSettings {
     pub gpu: u32,
     /// Counters that they may ask for.
     pub counters: Counters,
+    /// Address at which a worker process serves `/metrics` and the routes of health; `None` = nowhere.
+    #[serde(default)]
+    pub metrics: Option<ListenAddress>,
 }
 
 /// `retry.*`.
