@@ -1,7 +1,5 @@
 //! The self-check: each thing that can be wrong with an installation, and its remedy.
 
-use std::path::Path;
-
 use hw_api::{Check, CheckState};
 use hw_files::Location;
 use hw_job::Timestamp;
@@ -94,34 +92,26 @@ async fn store(state: &State) -> Check {
 fn files(state: &State) -> Check {
     let folder = &state.parts().folder;
     let configured = state.parts().config.config.files.root.as_deref();
-    let root = match configured.map(|root| Location::parse(root, Some(folder.path()))) {
-        Some(Ok(root)) => root.local_path().ok_or_else(|| root.shown()),
-        // The deployment does not start with a root that is no location.
-        Some(Err(_)) | None => Ok(folder.files()),
-    };
-    let is_shared = |path: &Path| host::file_system(path).is_some_and(|found| found.network);
-    match root {
-        Err(shown) => ok(
-            "files",
-            format!("results and tables of this deployment are kept in `{shown}`"),
-        ),
-        Ok(path) => local_files(&path, state.store().backend(), is_shared(&path)),
-    }
+    // The deployment does not start with a root that is no location.
+    let root = configured.and_then(|root| Location::parse(root, Some(folder.path())).ok());
+    let path = root.as_ref().map_or_else(|| Some(folder.files()), Location::local_path);
+    let shown = root
+        .as_ref()
+        .map_or_else(|| folder.files().display().to_string(), Location::shown);
+    let is_shared = path.is_none_or(|path| host::file_system(&path).is_some_and(|found| found.network));
+    files_at(&shown, state.store().backend(), is_shared)
 }
 
 /// A store that several hosts share tells each of them of files that only one of them has.
-fn local_files(path: &Path, backend: &str, is_shared: bool) -> Check {
-    let path = path.display();
+fn files_at(place: &str, backend: &str, is_shared: bool) -> Check {
     match backend == "postgres" && !is_shared {
         false => ok(
             "files",
-            format!("results and tables of this deployment are kept in `{path}`"),
+            format!("results and tables of this deployment are kept in `{place}`"),
         ),
         true => warning(
             "files",
-            format!(
-                "hosts may share the store, but results and tables are kept in `{path}`, which no other host reads"
-            ),
+            format!("hosts may share the store, but not the files: results and tables are kept in `{place}`"),
             "set `files.root` to a bucket or a folder of the network, unless all processes run on this host",
         ),
     }
@@ -294,7 +284,7 @@ mod tests {
 
     #[test]
     fn files_of_one_host_do_not_fit_a_store_of_several() {
-        let state = |backend, is_shared| local_files(Path::new("/srv/files"), backend, is_shared).state;
+        let state = |backend, is_shared| files_at("/srv/files", backend, is_shared).state;
         assert_eq!(state("postgres", false), CheckState::Warning);
         assert_eq!(state("postgres", true), CheckState::Ok);
         assert_eq!(state("sqlite", false), CheckState::Ok);

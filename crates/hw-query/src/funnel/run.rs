@@ -369,12 +369,16 @@ impl FunnelWork {
         (partitions.clamp(1, PARTITIONS_MAX), room)
     }
 
-    /// Every thread fills a batch for every partition: the more there are, the smaller are the batches.
-    fn config_of(&self, partitions: usize) -> SessionConfig {
+    /// Every thread fills a batch for every partition: the more there are, the smaller are the batches. Rows of unknown number
+    /// go over few partitions.
+    fn config_of(&self, spread: Spread, partitions: usize) -> SessionConfig {
+        let config = self.config.clone().with_target_partitions(partitions);
+        if matches!(spread, Spread::Unknown) {
+            return config;
+        }
         let room = usize::try_from(self.engine.limits().memory / 8).unwrap_or(usize::MAX);
         let batch = room / (ROW_BYTES_MOVED * partitions * self.engine.threads());
         let usual = self.config.batch_size();
-        let config = self.config.clone().with_target_partitions(partitions);
         config
             .with_batch_size(batch.clamp(BATCH_ROWS_MIN.min(usual), usual))
             .with_round_robin_repartition(false)
@@ -404,7 +408,7 @@ impl FunnelWork {
             1 => spec,
             _ => spec.with_options(redistributed),
         });
-        let state = state_with(&self.engine, self.config_of(partitions), catalog);
+        let state = state_with(&self.engine, self.config_of(relation.spread, partitions), catalog);
         let logical = logical_plan(&spec, dataset, &relation.rows).map_err(failed)?;
         let plan = state.create_physical_plan(&logical).await.map_err(failed)?;
         Ok(FunnelPlan {
